@@ -1,0 +1,62 @@
+"""Logging to stdout, one record a line, for every module and for uvicorn."""
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+HANDLER = "SERVICE"
+STANDARD = "%(asctime)s | %(name)s | %(levelname)s | %(message)s"
+FIELDS = "%(asctime)s %(name)s %(levelname)s %(message)s"
+CHATTY = ("httpx", "httpcore", "websockets")
+PLAIN = frozenset({"mode", "style", "workflow", "model", "sampler_name", "scheduler"})
+"""String parameters that are names, not what a client wrote or drew."""
+
+
+class OneLineFormatter(logging.Formatter):
+    """A message cannot start a line of its own, whatever a client put into it."""
+
+    default_msec_format = "%s.%03d"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = record.message.replace("\r", "\\r").replace("\n", "\\n")
+        return super().formatMessage(record)
+
+
+def setup_logging(level: str, log_format: str) -> None:
+    """Send all records of `level` and above to stdout, as `standard` lines or as `json`."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.set_name(HANDLER)
+    handler.setFormatter(
+        JsonFormatter(FIELDS) if log_format == "json" else OneLineFormatter(STANDARD)
+    )
+    root = logging.getLogger()
+    for old in [each for each in root.handlers if each.get_name() == HANDLER]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def describe(params: Mapping[str, Any], *, whole: bool = False) -> str:
+    """Parameters for the log: texts and images as lengths, unless `whole`."""
+    shown = params if whole else {key: _shown(key, value) for key, value in params.items()}
+    return json.dumps(shown, default=str)
+
+
+def _shown(key: str, value: Any) -> Any:
+    if isinstance(value, str):
+        return value if key in PLAIN and len(value) <= 100 else f"<{len(value)} characters>"
+    if isinstance(value, Mapping):
+        return {name: _shown(name, item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shown(key, item) for item in value[:20]]
+    return value

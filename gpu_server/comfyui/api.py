@@ -1,0 +1,114 @@
+"""ComfyUI's HTTP routes, one method each, its failures translated."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from gpu_server.comfyui.errors import error_of_rejection
+from gpu_server.errors import ComfyUIError, ComfyUIUnavailable
+from gpu_server.workflows.graph import Graph, node_title
+
+HEALTH_TIMEOUT = 5.0
+"""Seconds, as the specification says."""
+
+
+class ComfyUIAPI:
+    """Thin and typed. Raises ComfyUIUnavailable where nobody answers, else ComfyUIError."""
+
+    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
+        self._http = http
+        self.url = url.rstrip("/")
+
+    async def is_up(self) -> bool:
+        """Whether `/system_stats` answers 200 within 5 s. Never raises."""
+        try:
+            reply = await self._http.get(f"{self.url}/system_stats", timeout=HEALTH_TIMEOUT)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return False
+        return reply.status_code == 200
+
+    async def submit(self, graph: Graph, prompt_id: str, client_id: str) -> str:
+        """Queue a graph under an id of ours, and return the id that it has.
+
+        Raises ComfyUIRejected or WorkflowInvalid where ComfyUI refuses any part of it: a 200
+        with `node_errors` means that outputs were dropped, which is no success either.
+        """
+        body = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id}
+        reply = await self._request("POST", "/prompt", json=body)
+        answer = _json_object(reply)
+        accepted = str(answer.get("prompt_id") or prompt_id)
+        if reply.status_code == 200 and not answer.get("node_errors"):
+            return accepted
+        if reply.status_code in (200, 400):
+            if reply.status_code == 200:
+                await self.cancel(accepted)
+            raise error_of_rejection(answer, {node: node_title(graph, node) for node in graph})
+        raise _unexpected(reply)
+
+    async def history(self, prompt_id: str) -> dict[str, Any] | None:
+        """The finished job's entry, or None while it is pending or where it is unknown."""
+        reply = _ok(await self._request("GET", f"/history/{prompt_id}"))
+        entry = _json_object(reply).get(prompt_id)
+        return entry if isinstance(entry, dict) else None
+
+    async def queued(self) -> tuple[list[str], list[str]]:
+        """The ids that run, and those that wait in the order in which they will run."""
+        queue = _json_object(_ok(await self._request("GET", "/queue")))
+        running = [item[1] for item in queue.get("queue_running", [])]
+        # The list is ComfyUI's heap: only the numbers tell the order.
+        pending = sorted(queue.get("queue_pending", []), key=lambda item: item[0])
+        return running, [item[1] for item in pending]
+
+    async def knows(self, prompt_id: str) -> bool:
+        """Whether the job waits, runs or has ended; False: it never came, or was forgotten."""
+        # The queue first: a job leaves it for the history at once, and never the other way.
+        running, pending = await self.queued()
+        return prompt_id in running + pending or await self.history(prompt_id) is not None
+
+    async def view(self, file: Mapping[str, str]) -> bytes:
+        """The bytes of one output, named as the history names it."""
+        params = {key: file.get(key, "") for key in ("filename", "subfolder", "type")}
+        return _ok(await self._request("GET", "/view", params=params)).content
+
+    async def cancel(self, prompt_id: str) -> None:
+        """Take this job, and no other, out of ComfyUI, waiting or running."""
+        reply = await self._request("POST", f"/api/jobs/{prompt_id}/cancel")
+        if reply.status_code == 200:
+            return
+        # Before 0.33 there is no jobs API. An interrupt without an id would stop any job.
+        await self._request("POST", "/queue", json={"delete": [prompt_id]})
+        running, _ = await self.queued()
+        if prompt_id in running:
+            await self._request("POST", "/interrupt", json={"prompt_id": prompt_id})
+
+    async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return await self._http.request(method, f"{self.url}{path}", **options)
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            raise ComfyUIUnavailable(
+                f"ComfyUI does not answer at {self.url} ({type(exc).__name__}). "
+                "Start it, or set COMFYUI_API_URL."
+            ) from exc
+
+
+def _ok(reply: httpx.Response) -> httpx.Response:
+    if reply.status_code != 200:
+        raise _unexpected(reply)
+    return reply
+
+
+def _unexpected(reply: httpx.Response) -> ComfyUIError:
+    request = reply.request
+    return ComfyUIError(
+        f"ComfyUI answered {reply.status_code} to {request.method} {request.url.path}. "
+        "Its own log says why."
+    )
+
+
+def _json_object(reply: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = reply.json()
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}

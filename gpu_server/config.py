@@ -1,0 +1,62 @@
+"""The GPU service's settings: environment first, then `.env` beside this file."""
+
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+HERE = Path(__file__).resolve().parent
+
+
+class Engine(str, Enum):
+    """What runs a workflow: a placeholder, or ComfyUI."""
+
+    STUB = "stub"
+    COMFYUI = "comfyui"
+
+
+class LogLevel(str, Enum):
+    """Python's levels."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+    CRITICAL = "CRITICAL"
+
+
+class LogFormat(str, Enum):
+    """One line of text a record, or one JSON object."""
+
+    STANDARD = "standard"
+    JSON = "json"
+
+
+class Settings(BaseSettings):
+    """Each field is read from the environment variable of its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_file=HERE / ".env", env_file_encoding="utf-8", extra="ignore"
+    )
+
+    gpu_server_host: str = "0.0.0.0"  # noqa: S104 - the specification's default
+    gpu_server_port: int = Field(8001, ge=0, le=65535)
+    comfyui_api_url: str = "http://localhost:8188"
+    models_path: Path = Path("/workspace/models")
+    workflows_path: Path = Path("/workspace/gpu_server/workflows")
+    log_level: LogLevel = LogLevel.INFO
+    max_concurrent_tasks: int = Field(1, ge=1)
+
+    generation_engine: Engine = Engine.STUB
+    log_format: LogFormat = LogFormat.STANDARD
+    max_body_mb: int = Field(100, ge=1)
+    job_timeout: int = Field(170, ge=1)
+    """Seconds that one workflow may take in ComfyUI, queue included."""
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()

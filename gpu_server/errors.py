@@ -1,0 +1,105 @@
+"""Everything that can go wrong in the GPU service.
+
+    GPUServiceError                  500 internal_error
+    ├── InvalidWorkflowName          422 invalid_workflow_name
+    ├── InvalidParameter             422 invalid_parameter
+    ├── WorkflowNotFound             404 workflow_not_found     (a FileNotFoundError)
+    ├── WorkflowInvalid              409 workflow_invalid
+    └── ComfyUIError                 502 comfyui_error
+        ├── ComfyUIUnavailable       503 comfyui_unavailable    retryable
+        ├── ComfyUIRejected          422 comfyui_rejected
+        ├── ComfyUIExecutionFailed   502 comfyui_execution_failed
+        ├── ComfyUILostJob           502 comfyui_lost_job       retryable
+        └── ComfyUITimeout           504 comfyui_timeout
+
+Each class has one HTTP status and one stable code; its message says what to do.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class GPUServiceError(Exception):
+    """The root: never raised itself."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, **extra: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.extra: Mapping[str, Any] = {k: v for k, v in extra.items() if v is not None}
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class InvalidWorkflowName(GPUServiceError):
+    """The name is not one that a file in the workflows folder can have."""
+
+    status = 422
+    code = "invalid_workflow_name"
+
+
+class InvalidParameter(GPUServiceError):
+    """A value that the workflow cannot take; `parameter` names it."""
+
+    status = 422
+    code = "invalid_parameter"
+
+
+class WorkflowNotFound(GPUServiceError, FileNotFoundError):
+    """No such file in the workflows folder; `available` lists those that are."""
+
+    status = 404
+    code = "workflow_not_found"
+
+
+class WorkflowInvalid(GPUServiceError):
+    """The file is there, and is not a graph in ComfyUI's API format."""
+
+    status = 409
+    code = "workflow_invalid"
+
+
+class ComfyUIError(GPUServiceError):
+    """ComfyUI answered what nobody can use."""
+
+    status = 502
+    code = "comfyui_error"
+
+
+class ComfyUIUnavailable(ComfyUIError):
+    """ComfyUI does not answer."""
+
+    status = 503
+    code = "comfyui_unavailable"
+    retryable = True
+
+
+class ComfyUIRejected(ComfyUIError):
+    """ComfyUI refused the graph before it ran."""
+
+    status = 422
+    code = "comfyui_rejected"
+
+
+class ComfyUIExecutionFailed(ComfyUIError):
+    """A node failed while the graph ran, or somebody interrupted it."""
+
+    code = "comfyui_execution_failed"
+
+
+class ComfyUILostJob(ComfyUIError):
+    """ComfyUI had accepted the job and knows nothing of it any more: it restarted."""
+
+    code = "comfyui_lost_job"
+    retryable = True
+
+
+class ComfyUITimeout(ComfyUIError):
+    """The job did not end within JOB_TIMEOUT; it was cancelled."""
+
+    status = 504
+    code = "comfyui_timeout"

@@ -1,0 +1,1 @@
+"""The GPU service's routes: parse, call a service, answer."""

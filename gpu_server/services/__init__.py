@@ -1,0 +1,1 @@
+"""What the GPU service decides, free of HTTP."""

@@ -1,0 +1,28 @@
+"""What one running GPU service holds, and how routes reach it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from gpu_server.services.catalogue import CatalogueService
+from gpu_server.services.generation import GenerationService
+from gpu_server.services.health import HealthService
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """Made when the service starts."""
+
+    health: HealthService
+    generation: GenerationService
+    catalogue: CatalogueService
+
+
+def get_state(request: Request) -> ServiceState:
+    """The running service's state."""
+    state: ServiceState = request.app.state.service
+    return state
+
+
+State = Annotated[ServiceState, Depends(get_state)]

@@ -1,0 +1,1 @@
+"""Workflows: ComfyUI graphs in API format, and the parameters they take."""

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs the whole test suite, in one pytest process over both services:
+#     tests/run.sh [pytest arguments]
+# Makes a virtual environment of its own, .venv-test-X.Y, and keeps it current.
+# PYTHON chooses the interpreter (python3), PIP_CONSTRAINT the versions.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+python=${PYTHON:-python3}
+
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+venv=.venv-test-$version${VENV_SUFFIX:-}
+
+# What the environment was made from: a change in any of these makes it stale.
+wanted=$(cat pyproject.toml backend/requirements.txt gpu_server/requirements.txt \
+    ${PIP_CONSTRAINT:+"$PIP_CONSTRAINT"} | sha256sum)
+if [ "$(cat "$venv/made-from" 2>/dev/null)" != "$wanted" ]; then
+    "$python" -m venv --clear "$venv"
+    "$venv/bin/pip" install --quiet --editable '.[test]'
+    printf '%s\n' "$wanted" > "$venv/made-from"
+fi
+
+exec "$venv/bin/python" -m pytest "$@"
