@@ -1,0 +1,1 @@
+"""The backend: the client-facing API, on :8000."""

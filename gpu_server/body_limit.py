@@ -35,5 +35,6 @@ class BodyLimit:
 
     def _too_large(self) -> HTTPException:
         return HTTPException(
-            413, f"The body is larger than {self._max_bytes} bytes. Send less, or raise MAX_BODY_MB."
+            413,
+            f"The body is larger than {self._max_bytes} bytes. Send less, or raise MAX_BODY_MB.",
         )

@@ -5,6 +5,7 @@
     ├── InvalidParameter             422 invalid_parameter
     ├── WorkflowNotFound             404 workflow_not_found     (a FileNotFoundError)
     ├── WorkflowInvalid              409 workflow_invalid
+    ├── ServiceStopping              503 service_stopping       retryable
     └── ComfyUIError                 502 comfyui_error
         ├── ComfyUIUnavailable       503 comfyui_unavailable    retryable
         ├── ComfyUIRejected          422 comfyui_rejected
@@ -61,6 +62,14 @@ class WorkflowInvalid(GPUServiceError):
 
     status = 409
     code = "workflow_invalid"
+
+
+class ServiceStopping(GPUServiceError):
+    """The process is about to end; nothing of the request has been kept."""
+
+    status = 503
+    code = "service_stopping"
+    retryable = True
 
 
 class ComfyUIError(GPUServiceError):

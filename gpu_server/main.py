@@ -22,6 +22,7 @@ from gpu_server.routers import generate, health, workflows
 from gpu_server.services.catalogue import CatalogueService
 from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
+from gpu_server.shutdown import on_stop_signal
 from gpu_server.state import ServiceState
 from gpu_server.utils.logging import setup_logging
 
@@ -46,7 +47,8 @@ def create_app(settings: Settings) -> FastAPI:
                 catalogue=CatalogueService(client.engine, settings.workflows_path),
             )
             await _log_start(settings, client)
-            yield
+            with on_stop_signal(app.state.service.generation.stop):
+                yield
         log.info("%s stopped", TITLE)
 
     app = FastAPI(title=TITLE, version=__version__, lifespan=lifespan)

@@ -1,0 +1,1 @@
+"""The backend's routes: parse, call a service, answer."""

@@ -1,0 +1,1 @@
+"""What the backend decides, free of HTTP."""

@@ -12,8 +12,7 @@ from gpu_server.errors import WorkflowInvalid
 Graph = dict[str, dict[str, Any]]
 
 EXPORT_HINT = (
-    "Open it in ComfyUI and save it with Workflow > Export (API), "
-    "then put that file in its place."
+    "Open it in ComfyUI and save it with Workflow > Export (API), then put that file in its place."
 )
 
 
@@ -57,7 +56,9 @@ def node_title(graph: Graph, node_id: str) -> str:
 
 def save_nodes(graph: Graph) -> Iterator[dict[str, Any]]:
     """The nodes that write files under a name of their own."""
-    return (node for node in graph.values() if isinstance(node["inputs"].get("filename_prefix"), str))
+    return (
+        node for node in graph.values() if isinstance(node["inputs"].get("filename_prefix"), str)
+    )
 
 
 def with_filename_prefix(graph: Graph, prefix: str) -> Graph:

@@ -1,0 +1,118 @@
+"""Everything that can go wrong in the backend.
+
+    BackendError                     500 internal_error
+    ├── InvalidInput                 422 invalid_input
+    │   ├── UnknownMode              422 unknown_mode
+    │   └── UnknownStyle             422 unknown_style
+    ├── TaskNotFound                 404 task_not_found
+    ├── StorageFull                  507 storage_full
+    ├── StorageUnavailable           503 storage_unavailable       retryable
+    ├── DataFolderInUse              (at start only)
+    ├── StylesInvalid                (at start only)
+    └── GPUServiceError              502 gpu_service_error         retryable
+        ├── GPUServiceUnreachable    502 gpu_service_unreachable   retryable, never arrived
+        ├── GPUServiceTimeout        504 gpu_service_timeout
+        └── GPUServiceRefused        502 the GPU service's own code and `retryable`
+
+Each class has one HTTP status and one stable code; its message says what to do.
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class BackendError(Exception):
+    """The root: never raised itself."""
+
+    status: ClassVar[int] = 500
+    code: str = "internal_error"
+    retryable: bool = False
+
+    def __init__(self, message: str, **extra: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.extra: Mapping[str, Any] = {k: v for k, v in extra.items() if v is not None}
+
+
+class InvalidInput(BackendError):
+    """The request matches the schema, and cannot be met; `parameter` names the field."""
+
+    status = 422
+    code = "invalid_input"
+
+
+class UnknownMode(InvalidInput):
+    """No workflow stands behind this mode; `available` lists the modes that are."""
+
+    code = "unknown_mode"
+
+
+class UnknownStyle(InvalidInput):
+    """Not in the styles file; `available` lists those that are."""
+
+    code = "unknown_style"
+
+
+class TaskNotFound(BackendError):
+    """No task has this id."""
+
+    status = 404
+    code = "task_not_found"
+
+
+class StorageFull(BackendError):
+    """The disk has no room for another task."""
+
+    status = 507
+    code = "storage_full"
+
+
+class StorageUnavailable(BackendError):
+    """The database cannot be written or read right now."""
+
+    status = 503
+    code = "storage_unavailable"
+    retryable = True
+
+
+class DataFolderInUse(BackendError):
+    """Another backend has the data folder."""
+
+    code = "data_folder_in_use"
+
+
+class StylesInvalid(BackendError):
+    """The styles file is not what it should be."""
+
+    code = "styles_invalid"
+
+
+class GPUServiceError(BackendError):
+    """The GPU service answered what nobody can use, or broke off."""
+
+    status = 502
+    code = "gpu_service_error"
+    retryable = True
+
+
+class GPUServiceUnreachable(GPUServiceError):
+    """No connection: the request never arrived, so nothing has been spent."""
+
+    code = "gpu_service_unreachable"
+
+
+class GPUServiceTimeout(GPUServiceError):
+    """No answer within REQUEST_TIMEOUT."""
+
+    status = 504
+    code = "gpu_service_timeout"
+    retryable = False
+
+
+class GPUServiceRefused(GPUServiceError):
+    """The GPU service said no, and why."""
+
+    def __init__(self, message: str, code: str, retryable: bool, **extra: Any) -> None:
+        super().__init__(message, **extra)
+        self.code = code
+        self.retryable = retryable

@@ -1,0 +1,83 @@
+"""Every error as one kind of answer: `application/problem+json` (RFC 9457)."""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from backend.errors import BackendError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+MAX_ECHO = 200
+"""Characters of a wrong input that are sent back: it may be a whole image."""
+
+CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+"""Of the answers that the framework gives by itself."""
+
+
+class Problem(BaseModel):
+    """The fields of every error."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: Any
+    code: str
+    retryable: bool
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "The request cannot be met as it is"},
+    "5XX": {"model": Problem, "description": "The request could not be met"},
+}
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Render all errors of the application as problems."""
+
+    @app.exception_handler(BackendError)
+    async def own(_: Request, exc: BackendError) -> Response:
+        return _problem(exc.status, exc.code, exc.message, exc.retryable, **exc.extra)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation(_: Request, exc: RequestValidationError) -> Response:
+        return _problem(422, "validation_error", [_short(error) for error in exc.errors()])
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, exc: HTTPException) -> Response:
+        code = CODES.get(exc.status_code, f"http_{exc.status_code}")
+        return _problem(exc.status_code, code, exc.detail, headers=exc.headers)
+
+    @app.exception_handler(Exception)
+    async def bug(_: Request, exc: Exception) -> Response:
+        return _problem(500, "internal_error", "This is our bug; the service's log has the trace.")
+
+
+def _problem(
+    status: int, code: str, detail: Any, retryable: bool = False, **extra: Any
+) -> Response:
+    headers = dict(extra.pop("headers", None) or {})
+    if status in (429, 503):
+        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+    problem = Problem(
+        title=code.replace("_", " ").capitalize(),
+        status=status,
+        detail=detail,
+        code=code,
+        retryable=retryable,
+    )
+    # ASCII only: a lone surrogate that a client sent has no UTF-8.
+    body = json.dumps({**problem.model_dump(), **extra}, default=str)
+    return Response(body, status, headers, MEDIA_TYPE)
+
+
+def _short(error: dict[str, Any]) -> dict[str, Any]:
+    echo = repr(error.get("input"))
+    if len(echo) > MAX_ECHO:
+        return {**error, "input": f"<{len(echo)} characters>"}
+    return error

@@ -1,0 +1,32 @@
+"""`POST /generate`."""
+
+from fastapi import APIRouter, Response
+
+from backend.problems import PROBLEMS
+from backend.routers.prefer import PreferredWait
+from backend.schemas.request_generate import GenerateRequest
+from backend.schemas.response_generate import GenerateResponse
+from backend.schemas.response_task import TaskResponse
+from backend.state import State
+
+router = APIRouter(tags=["generate"], responses=PROBLEMS)
+
+
+@router.post(
+    "/generate",
+    responses={
+        202: {"model": TaskResponse, "description": "Still under way when the wait was over"}
+    },
+)
+async def generate(
+    request: GenerateRequest, state: State, response: Response, wait: PreferredWait
+) -> GenerateResponse | TaskResponse:
+    """Queue a generation. With `Prefer: wait=N`, answer with the task once it has ended."""
+    task = await state.generation.submit(request)
+    if wait is None:
+        return GenerateResponse(task_id=task.id, status="queued")
+    shown = await state.tasks.wait(task.id, wait)
+    response.status_code = 200 if shown.status.ended else 202
+    response.headers["Preference-Applied"] = f"wait={wait}"
+    response.headers["Location"] = f"/tasks/{task.id}"
+    return shown

@@ -1,0 +1,24 @@
+"""`Prefer: wait=N` (RFC 7240)."""
+
+import re
+from typing import Annotated
+
+from fastapi import Depends, Header
+
+MAX_WAIT = 90
+"""Seconds. A pod's proxy gives up on a silent request after about 100."""
+WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?=$|[,;])", re.IGNORECASE)
+
+
+def preferred_wait(
+    prefer: Annotated[
+        str | None,
+        Header(description=f"`wait=N`: answer once the task has ended, within N ≤ {MAX_WAIT} s."),
+    ] = None,
+) -> int | None:
+    """Seconds to wait, at most 90; None where the client did not ask, or asked for nonsense."""
+    match = WAIT.search(prefer or "")
+    return min(int(match.group(1)), MAX_WAIT) if match else None
+
+
+PreferredWait = Annotated[int | None, Depends(preferred_wait)]

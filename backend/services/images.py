@@ -1,0 +1,61 @@
+"""Checking the images that a client sends, before anything is spent on them."""
+
+import base64
+import binascii
+import io
+import warnings
+
+from PIL import Image, UnidentifiedImageError
+
+from backend.errors import InvalidInput
+
+FORMATS = ("PNG", "JPEG", "WEBP")
+
+
+class ImageCheck:
+    """Bounds on one image: bytes as a file, and pixels before they are decoded."""
+
+    def __init__(self, max_megabytes: int, max_megapixels: int) -> None:
+        self._max_megabytes = max_megabytes
+        self._max_megapixels = max_megapixels
+
+    def check(self, field: str, text: str) -> None:
+        """Raise InvalidInput, naming `field` and the limit, unless `text` is such an image."""
+        data = _decoded(field, text)
+        if len(data) > self._max_megabytes * 1024 * 1024:
+            raise InvalidInput(
+                f"{field} is larger than {self._max_megabytes} MB (MAX_IMAGE_SIZE_MB). "
+                "Send a smaller file.",
+                parameter=field,
+            )
+        width, height = _size(field, data)
+        if width * height > self._max_megapixels * 1_000_000:
+            raise InvalidInput(
+                f"{field} has {width}x{height} pixels, more than {self._max_megapixels} "
+                "megapixels (MAX_IMAGE_MEGAPIXELS). Scale it down.",
+                parameter=field,
+            )
+
+
+def _decoded(field: str, text: str) -> bytes:
+    """Base64, with or without a data URL's head and line breaks."""
+    _, _, payload = text.rpartition("base64,")
+    try:
+        return base64.b64decode("".join(payload.split()), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise InvalidInput(
+            f"{field} is not base64: encode the image file itself.", parameter=field
+        ) from exc
+
+
+def _size(field: str, data: bytes) -> tuple[int, int]:
+    try:
+        with warnings.catch_warnings():
+            # Only the header is read here: the bound on pixels is ours.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                return int(image.width), int(image.height)
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as exc:
+        raise InvalidInput(
+            f"{field} is no PNG, JPEG or WebP image that can be read.", parameter=field
+        ) from exc

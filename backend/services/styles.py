@@ -1,0 +1,45 @@
+"""Styles: named prompt templates, from a file that the operator edits.
+
+`{"name": {"prompt": "… {prompt} …", "negative_prompt": "…"}}`, each part optional.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
+
+from backend.errors import StylesInvalid
+
+PLACE = "{prompt}"
+
+
+class Style(BaseModel):
+    """One template."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompt: str = PLACE
+    negative_prompt: str | None = None
+
+    def apply(self, prompt: str) -> str:
+        """The client's prompt in its place, or after the template where that has none."""
+        if PLACE in self.prompt:
+            return self.prompt.replace(PLACE, prompt)
+        return ", ".join(filter(None, [prompt, self.prompt]))
+
+    def apply_negative(self, negative: str | None) -> str | None:
+        """What the client does not want, and what the style does not."""
+        return ", ".join(filter(None, [negative, self.negative_prompt])) or None
+
+
+class _StylesFile(RootModel[dict[str, Style]]):
+    pass
+
+
+def read_styles(path: Path) -> dict[str, Style]:
+    """The file's styles; none where there is no file. Raises StylesInvalid, naming it."""
+    if not path.is_file():
+        return {}
+    try:
+        return _StylesFile.model_validate_json(path.read_bytes()).root
+    except (OSError, ValidationError) as exc:
+        raise StylesInvalid(f"{path} is not a styles file: {exc}") from exc

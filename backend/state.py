@@ -1,0 +1,28 @@
+"""What one running backend holds, and how routes reach it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from backend.services.generation_router import GenerationRouter
+from backend.services.health import HealthService
+from backend.services.tasks import TaskService
+
+
+@dataclass(frozen=True)
+class BackendState:
+    """Made when the backend starts."""
+
+    health: HealthService
+    generation: GenerationRouter
+    tasks: TaskService
+
+
+def get_state(request: Request) -> BackendState:
+    """The running backend's state."""
+    state: BackendState = request.app.state.backend
+    return state
+
+
+State = Annotated[BackendState, Depends(get_state)]

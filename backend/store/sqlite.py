@@ -1,0 +1,194 @@
+"""The embedded task store: one SQLite file, one connection, one thread.
+
+Every write is synced to disk before its method returns (WAL with synchronous=FULL). One process
+owns the data folder; a lock on it keeps a second one out.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from backend.errors import DataFolderInUse, StorageFull, StorageUnavailable
+from backend.tasks import Outcome, Output, Task, TaskState
+
+T = TypeVar("T")
+
+SCHEMA = Path(__file__).with_name("schema.sql")
+SCHEMA_VERSION = 1
+DATABASE = "tasks.sqlite3"
+LOCK = "backend.lock"
+COLUMNS = (
+    "id, mode, workflow, params, created_at, state, attempt, "
+    "started_at, finished_at, error, error_code, outputs"
+)
+
+
+class SQLiteTaskStore:
+    """Tasks in `{folder}/tasks.sqlite3`. Raises StorageFull, StorageUnavailable."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="task-store")
+        self._lock = -1
+        self._db: sqlite3.Connection
+
+    async def open(self) -> None:
+        """Lock the folder and open the file, made where there is none. Raises DataFolderInUse."""
+        await self._run(self._open)
+
+    async def close(self) -> None:
+        """Close the file and give the folder back."""
+        await self._run(self._close)
+        self._thread.shutdown()
+
+    async def add(self, task: Task) -> None:
+        """Keep a new task; it is on disk when this returns."""
+        await self._run(self._add, task)
+
+    async def get(self, task_id: str) -> Task | None:
+        """The task of this id, if there is one."""
+        return await self._run(self._get, task_id)
+
+    async def position(self, task_id: str) -> int | None:
+        """How many queued tasks are before this one; None where it does not wait."""
+        return await self._run(self._position, task_id)
+
+    async def claim(self, now: float) -> Task | None:
+        """Take the first task that is due, as running, as a new attempt."""
+        return await self._run(self._claim, now)
+
+    async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
+        """End a claimed task; False where this attempt is no longer the one that counts."""
+        return await self._run(self._finish, task, outcome, now)
+
+    async def release(self, task: Task, *, not_before: float, spent: bool) -> bool:
+        """Put a claimed task back in its place in the queue; `spent` counts the attempt."""
+        return await self._run(self._release, task, not_before, spent)
+
+    async def recover(self) -> int:
+        """Queue again what ran when the last process ended; its attempts count."""
+        return await self._run(self._recover)
+
+    async def _run(self, function: Callable[..., T], *args: Any) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, function, *args)
+        except sqlite3.Error as exc:
+            if getattr(exc, "sqlite_errorcode", None) == 13 or "full" in str(exc):  # SQLITE_FULL
+                raise StorageFull(
+                    f"The disk of the data folder is full: free room under {self._folder}."
+                ) from exc
+            raise StorageUnavailable(f"The task database cannot be used: {exc}.") from exc
+
+    def _open(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(self._lock)
+            raise DataFolderInUse(
+                f"Another backend uses {self._folder}. Stop it, or set another DATA_PATH."
+            ) from exc
+        # No implicit transactions: each statement below is one, or says BEGIN itself.
+        self._db = sqlite3.connect(
+            self._folder / DATABASE, isolation_level=None, check_same_thread=False
+        )
+        self._db.row_factory = sqlite3.Row
+        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
+            self._db.execute(f"PRAGMA {pragma}")
+        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            self._db.executescript(
+                f"BEGIN;{SCHEMA.read_text()}PRAGMA user_version={SCHEMA_VERSION};COMMIT;"
+            )
+
+    def _close(self) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+    def _add(self, task: Task) -> None:
+        self._db.execute(
+            "INSERT INTO tasks (id, mode, workflow, params, created_at, state, attempt)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                task.id,
+                task.mode,
+                task.workflow,
+                json.dumps(task.params),
+                task.created_at,
+                task.state.value,
+                task.attempt,
+            ),
+        )
+
+    def _get(self, task_id: str) -> Task | None:
+        return self._one(f"SELECT {COLUMNS} FROM tasks WHERE id = ?", task_id)
+
+    def _position(self, task_id: str) -> int | None:
+        row = self._db.execute(
+            "SELECT (SELECT count(*) FROM tasks WHERE state = 'queued' AND seq < mine.seq)"
+            " FROM tasks AS mine WHERE id = ? AND state = 'queued'",
+            (task_id,),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def _claim(self, now: float) -> Task | None:
+        return self._one(
+            "UPDATE tasks SET state = 'running', attempt = attempt + 1, started_at = ?"
+            " WHERE seq = (SELECT seq FROM tasks WHERE state = 'queued' AND not_before <= ?"
+            f" ORDER BY seq LIMIT 1) RETURNING {COLUMNS}",
+            now,
+            now,
+        )
+
+    def _finish(self, task: Task, outcome: Outcome, now: float) -> bool:
+        outputs = json.dumps([asdict(output) for output in outcome.outputs])
+        return self._changed(
+            "UPDATE tasks SET state = ?, finished_at = ?, error = ?, error_code = ?, outputs = ?"
+            " WHERE id = ? AND attempt = ? AND state = 'running'",
+            outcome.state.value,
+            now,
+            outcome.error,
+            outcome.error_code,
+            outputs,
+            task.id,
+            task.attempt,
+        )
+
+    def _release(self, task: Task, not_before: float, spent: bool) -> bool:
+        return self._changed(
+            "UPDATE tasks SET state = 'queued', started_at = NULL, not_before = ?,"
+            " attempt = attempt - ? WHERE id = ? AND attempt = ? AND state = 'running'",
+            not_before,
+            0 if spent else 1,
+            task.id,
+            task.attempt,
+        )
+
+    def _recover(self) -> int:
+        return self._db.execute(
+            "UPDATE tasks SET state = 'queued', started_at = NULL WHERE state = 'running'"
+        ).rowcount
+
+    def _changed(self, statement: str, *values: Any) -> bool:
+        return self._db.execute(statement, values).rowcount == 1
+
+    def _one(self, statement: str, *values: Any) -> Task | None:
+        # fetchall runs the statement to its end: an UPDATE … RETURNING commits only then.
+        rows = self._db.execute(statement, values).fetchall()
+        return _task(rows[0]) if rows else None
+
+
+def _task(row: sqlite3.Row) -> Task:
+    fields = dict(row)
+    fields["state"] = TaskState(fields["state"])
+    fields["params"] = json.loads(fields["params"])
+    fields["outputs"] = tuple(Output(**each) for each in json.loads(fields["outputs"]))
+    return Task(**fields)
