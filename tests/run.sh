@@ -20,4 +20,6 @@ if [ "$(cat "$venv/made-from" 2>/dev/null)" != "$wanted" ]; then
     printf '%s\n' "$wanted" > "$venv/made-from"
 fi
 
+# The tests install packages themselves: with the versions that a user would get.
+unset PIP_CONSTRAINT
 exec "$venv/bin/python" -m pytest "$@"

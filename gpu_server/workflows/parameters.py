@@ -43,9 +43,9 @@ class Parameter:
     title: str | None = None
     description: str | None = None
     default: Any = None
-    minimum: float | None = None
-    maximum: float | None = None
-    multiple_of: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    multiple_of: int | float | None = None
     enum: tuple[Any, ...] | None = None
 
     def schema(self) -> dict[str, Any]:
@@ -100,28 +100,32 @@ class Parameter:
             hint=near[0] if near else None,
         )
 
-    def _check_bounds(self, value: float) -> None:
-        low, high, step = self.minimum, self.maximum, self.multiple_of
-        nearest = value
-        if step:
-            nearest = round(value / step) * step
-        if low is not None:
-            nearest = max(nearest, low)
-        if high is not None:
-            nearest = min(nearest, high)
-        if math.isclose(nearest, value, rel_tol=1e-9, abs_tol=1e-9):
+    def _check_bounds(self, value: int | float) -> None:
+        nearest = self._nearest(value)
+        # Seeds go up to 2**64 - 1: integers are compared as such, never through floats.
+        if nearest == value or (isinstance(value, float) and math.isclose(nearest, value)):
             return
         bounds = [
-            f"at least {low:g}" if low is not None else "",
-            f"at most {high:g}" if high is not None else "",
-            f"a multiple of {step:g}" if step else "",
+            f"at least {self.minimum}" if self.minimum is not None else "",
+            f"at most {self.maximum}" if self.maximum is not None else "",
+            f"a multiple of {self.multiple_of}" if self.multiple_of else "",
         ]
         raise InvalidParameter(
-            f"{self.name} must be {', '.join(filter(None, bounds))}, not {value:g}. "
-            f"Nearest valid value: {nearest:g}.",
+            f"{self.name} must be {', '.join(filter(None, bounds))}, not {value}. "
+            f"Nearest valid value: {nearest}.",
             parameter=self.name,
-            hint=f"{nearest:g}",
+            hint=str(nearest),
         )
+
+    def _nearest(self, value: int | float) -> int | float:
+        nearest, step = value, self.multiple_of
+        if step:
+            nearest = round(round(value / step) * step, 9)
+        if self.minimum is not None:
+            nearest = max(nearest, self.minimum)
+        if self.maximum is not None:
+            nearest = min(nearest, self.maximum)
+        return nearest
 
 
 Parameters = Mapping[str, Parameter]

@@ -19,9 +19,9 @@ class SidecarParameter(BaseModel):
     type: ParameterType
     title: str | None = None
     description: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    multiple_of: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    multiple_of: int | float | None = None
     enum: list[Any] | None = None
 
 

@@ -1,0 +1,159 @@
+"""The real programs, as an operator starts them: real processes, real ports, real signals."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE = 20.0
+"""Seconds. Only a broken program meets it."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(check: Callable[[], Any], seconds: float = DEADLINE) -> Any:
+    """The first true value of `check`; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (value := check()):
+        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
+        time.sleep(0.02)
+    return value
+
+
+@dataclass
+class Program:
+    """One program on a port of its own, which it keeps over restarts."""
+
+    command: list[str]
+    folder: Path
+    port: int
+    log: Path
+    ready: str
+    environment: dict[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=self.folder,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        eventually(self.answers)
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return httpx.get(self.url + self.ready, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def signal(self, number: int) -> int:
+        """Send a signal, and return the exit status that it leads to."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.signal(signal.SIGKILL)
+
+    def resident_megabytes(self) -> float:
+        """VmRSS, as the README's figure is measured."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        line = next(each for each in status.splitlines() if each.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+
+
+@dataclass
+class Pair:
+    """A backend and a GPU service that know each other, and a ComfyUI port."""
+
+    backend: Program
+    gpu_server: Program
+    comfyui: Program
+
+    def generate(self, body: dict[str, Any], **headers: str) -> httpx.Response:
+        return httpx.post(
+            f"{self.backend.url}/generate", json=body, headers=headers, timeout=60, trust_env=False
+        )
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        reply = httpx.get(f"{self.backend.url}/tasks/{task_id}", trust_env=False)
+        assert reply.status_code == 200
+        answer: dict[str, Any] = reply.json()
+        return answer
+
+    def ended(self, task_id: str) -> dict[str, Any]:
+        """The task, once it is done or failed."""
+        eventually(lambda: self.task(task_id)["status"] in ("done", "failed"))
+        return self.task(task_id)
+
+
+@contextmanager
+def pair(folder: Path, *, engine: str = "stub", comfyui: tuple[str, ...] = ()) -> Iterator[Pair]:
+    """The three programs, none started; whatever runs at the end is killed."""
+    backend_port, gpu_port, comfyui_port = free_port(), free_port(), free_port()
+    programs = Pair(
+        backend=Program(
+            [sys.executable, "-m", "uvicorn", "main:app", "--port", str(backend_port)],
+            ROOT / "backend",
+            backend_port,
+            folder / "backend.log",
+            "/health",
+            {
+                "GPU_SERVICE_URL": f"http://127.0.0.1:{gpu_port}",
+                "DATA_PATH": str(folder / "data"),
+            },
+        ),
+        gpu_server=Program(
+            [sys.executable, "server.py"],
+            ROOT / "gpu_server",
+            gpu_port,
+            folder / "gpu_server.log",
+            "/health",
+            {
+                "GPU_SERVER_HOST": "127.0.0.1",
+                "GPU_SERVER_PORT": str(gpu_port),
+                "COMFYUI_API_URL": f"http://127.0.0.1:{comfyui_port}",
+                "WORKFLOWS_PATH": str(ROOT / "gpu_server" / "workflows"),
+                "GENERATION_ENGINE": engine,
+            },
+        ),
+        comfyui=Program(
+            [sys.executable, "-m", "tests.fake_comfyui", "--port", str(comfyui_port), *comfyui],
+            ROOT,
+            comfyui_port,
+            folder / "comfyui.log",
+            "/system_stats",
+        ),
+    )
+    with ExitStack() as stack:
+        for program in (programs.backend, programs.gpu_server, programs.comfyui):
+            stack.callback(program.stop)
+        yield programs
