@@ -1,0 +1,33 @@
+"""Scratch workspaces: one that tests share, with the real services up, and one for a test alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.startup.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """A workspace in which nothing was started yet, in a path with a space."""
+    scratch = Workspace(tmp_path / "a workspace")
+    yield scratch
+    scratch.clean_up()
+
+
+@pytest.fixture(scope="package")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A workspace that tests use one after the other."""
+    scratch = Workspace(tmp_path_factory.mktemp("shared") / "a workspace")
+    yield scratch
+    scratch.clean_up()
+
+
+@pytest.fixture
+def running(shared: Workspace) -> Workspace:
+    """The shared workspace with both services up, whatever the test before did to them."""
+    if not shared.is_up():
+        result = shared.run()
+        assert result.returncode == 0, result.stdout + result.stderr
+    return shared

@@ -1,0 +1,1 @@
+"""Comparisons of two things in one run; nothing here is a test."""
