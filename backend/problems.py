@@ -1,6 +1,8 @@
 """Every error as one kind of answer: `application/problem+json` (RFC 9457)."""
 
 import json
+import reprlib
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,6 +17,11 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 MAX_ECHO = 200
 """Characters of a wrong input that are sent back: it may be a whole image."""
+MAX_ERRORS = 20
+"""Errors that are listed, of one request."""
+
+UNREADABLE = (ValueError, RecursionError)
+"""JSON that Python cannot read: wrong bytes, huge numbers, deep nesting. FastAPI has 400 for it."""
 
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 """Of the answers that the framework gives by itself."""
@@ -46,10 +53,12 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def validation(_: Request, exc: RequestValidationError) -> Response:
-        return _problem(422, "validation_error", [_short(error) for error in exc.errors()])
+        return _invalid(exc.errors())
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, exc: HTTPException) -> Response:
+        if exc.status_code == 400 and isinstance(exc.__cause__, UNREADABLE):
+            return _invalid([_unreadable(exc.__cause__)])
         code = CODES.get(exc.status_code, f"http_{exc.status_code}")
         return _problem(exc.status_code, code, exc.detail, headers=exc.headers)
 
@@ -76,8 +85,26 @@ def _problem(
     return Response(body, status, headers, MEDIA_TYPE)
 
 
+def _invalid(errors: Sequence[Any]) -> Response:
+    return _problem(422, "validation_error", [_short(error) for error in errors[:MAX_ERRORS]])
+
+
+def _unreadable(cause: BaseException) -> dict[str, Any]:
+    """What FastAPI says of other wrong JSON."""
+    return {
+        "type": "json_invalid",
+        "loc": ["body"],
+        "msg": "JSON decode error",
+        "input": {},
+        "ctx": {"error": str(cause)[:MAX_ECHO]},
+    }
+
+
 def _short(error: dict[str, Any]) -> dict[str, Any]:
-    echo = repr(error.get("input"))
-    if len(echo) > MAX_ECHO:
-        return {**error, "input": f"<{len(echo)} characters>"}
-    return error
+    """The error with an input that is short, and is JSON: NaN and bytes are not."""
+    value = error.get("input")
+    try:
+        length = len(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return {**error, "input": reprlib.repr(value)}
+    return {**error, "input": f"<{length} characters>"} if length > MAX_ECHO else error

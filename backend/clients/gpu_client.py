@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import anyio
 import httpx
 
 from backend.errors import (
@@ -18,20 +19,35 @@ log = logging.getLogger(__name__)
 HEALTH_TIMEOUT = 5.0
 """Seconds, as the specification says."""
 CONNECT_TIMEOUT = 5.0
+NEVER_ARRIVED = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
 
 
 class GPUClient:
-    """Calls one GPU service. `timeout` is for `generate`, in seconds."""
+    """Calls one GPU service. `timeout` is for `generate`, in seconds, as is `health_timeout`."""
 
-    def __init__(self, http: httpx.AsyncClient, base_url: str, timeout: float = 180.0) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        base_url: str,
+        timeout: float = 180.0,
+        health_timeout: float = HEALTH_TIMEOUT,
+    ) -> None:
         self._http = http
         self._url = base_url.rstrip("/")
         self._timeout = httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout))
+        self._health_timeout = health_timeout
 
     async def check_health(self) -> bool:
         """Whether `/health` answers 200 within 5 s. Never raises."""
         try:
-            reply = await self._http.get(f"{self._url}/health", timeout=HEALTH_TIMEOUT)
+            # httpx bounds each step, a reply that trickles in as a whole is ours to bound.
+            with anyio.fail_after(self._health_timeout):
+                reply = await self._http.get(f"{self._url}/health", timeout=self._health_timeout)
         except Exception as exc:
             log.debug("GPU service health: %r", exc)
             return False
@@ -55,7 +71,7 @@ class GPUClient:
     async def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         try:
             reply = await self._http.request(method, f"{self._url}{path}", **options)
-        except httpx.HTTPError as exc:
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise self._translated(exc) from exc
         answer = _json_object(reply)
         if reply.status_code != 200:
@@ -64,8 +80,8 @@ class GPUClient:
             raise GPUServiceError(f"The GPU service answered {path} with something else than JSON.")
         return answer
 
-    def _translated(self, exc: httpx.HTTPError) -> GPUServiceError:
-        if isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)):
+    def _translated(self, exc: httpx.HTTPError | httpx.InvalidURL) -> GPUServiceError:
+        if isinstance(exc, NEVER_ARRIVED):
             return GPUServiceUnreachable(
                 f"The GPU service does not answer at {self._url}. Start it, or set GPU_SERVICE_URL."
             )
@@ -80,7 +96,7 @@ class GPUClient:
 def _json_object(reply: httpx.Response) -> dict[str, Any] | None:
     try:
         answer = reply.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
 

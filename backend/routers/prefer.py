@@ -7,18 +7,19 @@ from fastapi import Depends, Header
 
 MAX_WAIT = 90
 """Seconds. A pod's proxy gives up on a silent request after about 100."""
-WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,9})\"?\s*(?=$|[,;])", re.IGNORECASE)
+WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?0*(\d+)\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 
 def preferred_wait(
     prefer: Annotated[
-        str | None,
+        list[str] | None,
         Header(description=f"`wait=N`: answer once the task has ended, within N ≤ {MAX_WAIT} s."),
     ] = None,
 ) -> int | None:
     """Seconds to wait, at most 90; None where the client did not ask, or asked for nonsense."""
-    match = WAIT.search(prefer or "")
-    return min(int(match.group(1)), MAX_WAIT) if match else None
+    match = WAIT.search(", ".join(prefer or ()))
+    # Three digits tell whether it is more than 90, and Python refuses thousands of them.
+    return min(int(match.group(1)[:3]), MAX_WAIT) if match else None
 
 
 PreferredWait = Annotated[int | None, Depends(preferred_wait)]

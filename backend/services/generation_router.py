@@ -56,8 +56,8 @@ class GenerationRouter:
         log.info(
             "Task %s queued: mode=%r workflow=%r request=%s",
             task.id,
-            task.mode,
-            task.workflow,
+            task.mode[:100],
+            task.workflow[:100],
             describe(request.model_dump(), whole=log.isEnabledFor(logging.DEBUG)),
         )
         self._on_queued()

@@ -28,11 +28,11 @@ class ImageCheck:
                 "Send a smaller file.",
                 parameter=field,
             )
-        width, height = _size(field, data)
-        if width * height > self._max_megapixels * 1_000_000:
+        pixels = _pixels(field, data)
+        if pixels is None or pixels > self._max_megapixels * 1_000_000:
             raise InvalidInput(
-                f"{field} has {width}x{height} pixels, more than {self._max_megapixels} "
-                "megapixels (MAX_IMAGE_MEGAPIXELS). Scale it down.",
+                f"{field} has more than {self._max_megapixels} megapixels "
+                "(MAX_IMAGE_MEGAPIXELS). Scale it down.",
                 parameter=field,
             )
 
@@ -48,14 +48,17 @@ def _decoded(field: str, text: str) -> bytes:
         ) from exc
 
 
-def _size(field: str, data: bytes) -> tuple[int, int]:
+def _pixels(field: str, data: bytes) -> int | None:
+    """From the header alone; None where they are more than Pillow opens."""
     try:
         with warnings.catch_warnings():
             # Only the header is read here: the bound on pixels is ours.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                return int(image.width), int(image.height)
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as exc:
+                return int(image.width * image.height)
+    except Image.DecompressionBombError:
+        return None
+    except (UnidentifiedImageError, OSError, ValueError) as exc:
         raise InvalidInput(
             f"{field} is no PNG, JPEG or WebP image that can be read.", parameter=field
         ) from exc

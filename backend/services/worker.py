@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
-import binascii
 import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
@@ -29,16 +30,23 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 1.0
-"""How often the queue is looked at when nothing wakes us: for tasks that become due."""
-AWAY_SECONDS = 1.0
-"""How often a GPU service that is away is asked whether it is back."""
-CATALOGUE_SECONDS = 5.0
-MAX_BACKOFF_SECONDS = 30.0
 STORAGE_ERRORS = (StorageFull, StorageUnavailable)
 BUG = "The backend failed on this task: this is our bug, its log has the trace."
 NOTHING_SPENT = frozenset({"gpu_service_unreachable", "comfyui_unavailable", "service_stopping"})
 """Codes of attempts that never began: they do not count."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long the worker waits, in seconds."""
+
+    idle: float = 1.0
+    """Between looks at the queue when nothing wakes us: for tasks that become due."""
+    away: float = 1.0
+    """Between looks whether a GPU service, or room on the disk, is back."""
+    catalogue: float = 5.0
+    backoff: float = 30.0
+    """Before an attempt is repeated, at most."""
 
 
 class TaskWorker:
@@ -54,6 +62,8 @@ class TaskWorker:
         *,
         slots: int,
         max_attempts: int,
+        pace: Pace = Pace(),
+        jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._store = store
         self._outputs = outputs
@@ -62,6 +72,8 @@ class TaskWorker:
         self._ends = ends
         self._slots = slots
         self._max_attempts = max_attempts
+        self._pace = pace
+        self._jitter = jitter
         self._stop = asyncio.Event()
         self._queued = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -76,8 +88,8 @@ class TaskWorker:
         self._queued.set()
 
     async def __aenter__(self) -> "TaskWorker":
-        if recovered := await self._store.recover():
-            log.warning("%d tasks ran when the last process ended: queued again", recovered)
+        if recovered := await self._store.recover(self._max_attempts, time.time()):
+            log.warning("%d tasks ran when the last process ended", recovered)
         self._loops = [
             asyncio.create_task(self._work(), name=f"worker-{slot}") for slot in range(self._slots)
         ]
@@ -100,14 +112,24 @@ class TaskWorker:
     async def _work(self) -> None:
         while not self._stop.is_set():
             self._queued.clear()
-            task = await _until_stored(lambda: self._store.claim(time.time()))
+            task = await self._until_stored(self._claim)
             if task is None:
                 await self._idle()
             else:
                 await self._attempt(task)
 
+    async def _claim(self) -> Task | None:
+        claiming = asyncio.ensure_future(self._store.claim(time.time()))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            with suppress(*STORAGE_ERRORS):
+                if (task := await claiming) is not None:
+                    await self._hand_over(task)
+            raise
+
     async def _idle(self) -> None:
-        with anyio.move_on_after(IDLE_SECONDS):
+        with anyio.move_on_after(self._pace.idle):
             await self._queued.wait()
 
     async def _attempt(self, task: Task) -> None:
@@ -118,10 +140,9 @@ class TaskWorker:
             await self._after_failure(task, exc)
         except STORAGE_ERRORS as exc:
             await self._put_back(task, exc.message, spent=False)
-            await asyncio.sleep(AWAY_SECONDS)
+            await asyncio.sleep(self._pace.away)
         except asyncio.CancelledError:
-            # We are stopping: the next process goes on with it.
-            await self._put_back(task, "the backend stops", spent=False)
+            await self._hand_over(task)
             raise
         except Exception:
             log.exception("Task %s: this is a bug", task.id)
@@ -132,10 +153,10 @@ class TaskWorker:
     async def _outcome(self, task: Task) -> Outcome:
         answer = await self._client.generate(task.workflow, task.params)
         image = answer.get("image")
-        if answer.get("status") != "done" or not isinstance(image, str):
+        if answer.get("status") != "done" or not isinstance(image, str) or not image:
             error = str(answer.get("error") or "The GPU service gave no image and no reason.")
             return Outcome(TaskState.FAILED, error=error, error_code="generation_failed")
-        output = await self._outputs.save(task.id, 0, _bytes(image))
+        output = await self._outputs.save(task.id, 0, _content(image))
         return Outcome(TaskState.DONE, outputs=(output,))
 
     async def _after_failure(self, task: Task, exc: GPUServiceError) -> None:
@@ -149,23 +170,33 @@ class TaskWorker:
         if isinstance(exc, GPUServiceUnreachable):
             await self._until_back()
         elif not spent:
-            await asyncio.sleep(AWAY_SECONDS)
+            await asyncio.sleep(self._pace.away)
 
     async def _put_back(self, task: Task, reason: str, *, spent: bool) -> None:
         log.warning("Task %s waits: %s", task.id, reason)
         # Full jitter, so that what failed together does not come back together.
-        delay = random.uniform(0, min(MAX_BACKOFF_SECONDS, 2.0**task.attempt)) if spent else 0.0  # noqa: S311
+        delay = self._jitter(0.0, min(self._pace.backoff, 2.0**task.attempt)) if spent else 0.0
         due = time.time() + delay
-        await _until_stored(lambda: self._store.release(task, not_before=due, spent=spent))
+        await self._until_stored(lambda: self._store.release(task, not_before=due, spent=spent))
+
+    async def _hand_over(self, task: Task) -> None:
+        """We are stopping: the next process goes on with it."""
+        try:
+            await self._store.release(task, not_before=0.0, spent=False)
+        except STORAGE_ERRORS as exc:
+            # Not a moment to wait for room: the next process finds it running, and recovers it.
+            log.error("Task %s cannot be put back: %s", task.id, exc.message)
 
     async def _until_back(self) -> None:
+        # Waits first: its health may answer while its /generate cannot be reached.
+        await asyncio.sleep(self._pace.away)
         while not await self._client.check_health():
-            await asyncio.sleep(AWAY_SECONDS)
+            await asyncio.sleep(self._pace.away)
         log.info("The GPU service is back")
         await self._catalogue.refresh()
 
     async def _finish(self, task: Task, outcome: Outcome) -> None:
-        counted = await _until_stored(lambda: self._store.finish(task, outcome, time.time()))
+        counted = await self._until_stored(lambda: self._store.finish(task, outcome, time.time()))
         if not counted:
             log.warning("Task %s: late result of attempt %d dropped", task.id, task.attempt)
             return
@@ -175,25 +206,24 @@ class TaskWorker:
     async def _keep_catalogue(self) -> None:
         while not self._stop.is_set():
             await self._catalogue.refresh()
-            await asyncio.sleep(CATALOGUE_SECONDS)
+            await asyncio.sleep(self._pace.catalogue)
+
+    async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
+        """A write that may find the disk full: tried until there is room again, never dropped."""
+        while True:
+            try:
+                return await write()
+            except STORAGE_ERRORS as exc:
+                log.error("The worker cannot go on yet: %s", exc.message)
+                await asyncio.sleep(self._pace.away)
 
 
-async def _until_stored(write: Callable[[], Awaitable[T]]) -> T:
-    """A write that may find the disk full: tried until there is room again, never dropped."""
-    while True:
-        try:
-            return await write()
-        except STORAGE_ERRORS as exc:
-            log.error("The worker cannot go on yet: %s", exc.message)
-            await asyncio.sleep(AWAY_SECONDS)
-
-
-def _bytes(image: str) -> bytes:
+def _content(image: str) -> bytes | str:
     """The image's bytes; what is not base64 is the stub's placeholder, kept as the word it is."""
     try:
         return base64.b64decode(image, validate=True)
-    except binascii.Error:
-        return image.encode()
+    except ValueError:
+        return image.encode("utf-8", "backslashreplace").decode()
 
 
 def _because(error: str | None) -> str:

@@ -10,8 +10,9 @@ from backend.tasks import Output
 KINDS = (
     (b"\x89PNG\r\n\x1a\n", "image/png", "png"),
     (b"\xff\xd8\xff", "image/jpeg", "jpg"),
-    (b"RIFF", "image/webp", "webp"),
 )
+WEBP = ("image/webp", "webp")
+OTHER = ("application/octet-stream", "bin")
 TEXT = ("text/plain", "txt")
 ENOSPC, EDQUOT = 28, 122
 
@@ -22,16 +23,20 @@ class OutputStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def save(self, task_id: str, number: int, data: bytes) -> Output:
-        """Write one output; it is on disk when this returns. Raises StorageFull."""
-        return await asyncio.to_thread(self._save, task_id, number, data)
+    async def save(self, task_id: str, number: int, content: bytes | str) -> Output:
+        """Write one output, a file's bytes or a text; it is on disk when this returns.
+
+        Raises StorageFull, StorageUnavailable.
+        """
+        return await asyncio.to_thread(self._save, task_id, number, content)
 
     async def read(self, task_id: str, output: Output) -> bytes | None:
-        """The bytes, or None where somebody has removed the file."""
+        """The bytes, or None where somebody has removed the file. Raises StorageUnavailable."""
         return await asyncio.to_thread(self._read, task_id, output)
 
-    def _save(self, task_id: str, number: int, data: bytes) -> Output:
-        content_type, ending = _kind(data)
+    def _save(self, task_id: str, number: int, content: bytes | str) -> Output:
+        content_type, ending = TEXT if isinstance(content, str) else _kind(content)
+        data = content.encode() if isinstance(content, str) else content
         folder = self._folder / task_id
         path = folder / f"{number}.{ending}"
         try:
@@ -50,13 +55,16 @@ class OutputStore:
             return (self._folder / task_id / output.file).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as exc:
+            raise StorageUnavailable(f"An output cannot be read: {exc}.") from exc
 
 
 def _kind(data: bytes) -> tuple[str, str]:
     for magic, content_type, ending in KINDS:
         if data.startswith(magic):
             return content_type, ending
-    return TEXT
+    # RIFF is also what sounds and films come in.
+    return WEBP if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else OTHER
 
 
 def _write_whole(path: Path, data: bytes) -> None:

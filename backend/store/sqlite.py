@@ -24,6 +24,7 @@ SCHEMA = Path(__file__).with_name("schema.sql")
 SCHEMA_VERSION = 1
 DATABASE = "tasks.sqlite3"
 LOCK = "backend.lock"
+CRASHED = "The backend was killed during each attempt. Look into its log, then send it again."
 COLUMNS = (
     "id, mode, workflow, params, created_at, state, attempt, "
     "started_at, finished_at, error, error_code, outputs"
@@ -72,14 +73,18 @@ class SQLiteTaskStore:
         """Put a claimed task back in its place in the queue; `spent` counts the attempt."""
         return await self._run(self._release, task, not_before, spent)
 
-    async def recover(self) -> int:
-        """Queue again what ran when the last process ended; its attempts count."""
-        return await self._run(self._recover)
+    async def recover(self, max_attempts: int, now: float) -> int:
+        """Queue again what ran when the last process ended; its attempts count.
+
+        What has none left has failed. Returns how many ran.
+        """
+        return await self._run(self._recover, max_attempts, now)
 
     async def _run(self, function: Callable[..., T], *args: Any) -> T:
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, function, *args)
+            # Shielded: what has been asked for is done, even where the caller is cancelled.
+            return await asyncio.shield(loop.run_in_executor(self._thread, function, *args))
         except sqlite3.Error as exc:
             if getattr(exc, "sqlite_errorcode", None) == 13 or "full" in str(exc):  # SQLITE_FULL
                 raise StorageFull(
@@ -92,22 +97,15 @@ class SQLiteTaskStore:
         self._lock = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
+            self._db = _connected(self._folder / DATABASE)
+        except BlockingIOError as exc:
             os.close(self._lock)
             raise DataFolderInUse(
                 f"Another backend uses {self._folder}. Stop it, or set another DATA_PATH."
             ) from exc
-        # No implicit transactions: each statement below is one, or says BEGIN itself.
-        self._db = sqlite3.connect(
-            self._folder / DATABASE, isolation_level=None, check_same_thread=False
-        )
-        self._db.row_factory = sqlite3.Row
-        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
-            self._db.execute(f"PRAGMA {pragma}")
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-            self._db.executescript(
-                f"BEGIN;{SCHEMA.read_text()}PRAGMA user_version={SCHEMA_VERSION};COMMIT;"
-            )
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def _close(self) -> None:
         self._db.close()
@@ -155,8 +153,8 @@ class SQLiteTaskStore:
             " WHERE id = ? AND attempt = ? AND state = 'running'",
             outcome.state.value,
             now,
-            outcome.error,
-            outcome.error_code,
+            _encodable(outcome.error),
+            _encodable(outcome.error_code),
             outputs,
             task.id,
             task.attempt,
@@ -172,10 +170,16 @@ class SQLiteTaskStore:
             task.attempt,
         )
 
-    def _recover(self) -> int:
-        return self._db.execute(
+    def _recover(self, max_attempts: int, now: float) -> int:
+        failed = self._db.execute(
+            "UPDATE tasks SET state = 'failed', finished_at = ?, error = ?, error_code = ?"
+            " WHERE state = 'running' AND attempt >= ?",
+            (now, CRASHED, "backend_crashed", max_attempts),
+        ).rowcount
+        queued = self._db.execute(
             "UPDATE tasks SET state = 'queued', started_at = NULL WHERE state = 'running'"
         ).rowcount
+        return failed + queued
 
     def _changed(self, statement: str, *values: Any) -> bool:
         return self._db.execute(statement, values).rowcount == 1
@@ -184,6 +188,28 @@ class SQLiteTaskStore:
         # fetchall runs the statement to its end: an UPDATE … RETURNING commits only then.
         rows = self._db.execute(statement, values).fetchall()
         return _task(rows[0]) if rows else None
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    # No implicit transactions: each statement is one, or says BEGIN itself.
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        db.row_factory = sqlite3.Row
+        for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
+            db.execute(f"PRAGMA {pragma}")
+        if db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            db.executescript(
+                f"BEGIN;{SCHEMA.read_text()}PRAGMA user_version={SCHEMA_VERSION};COMMIT;"
+            )
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _encodable(text: str | None) -> str | None:
+    """Somebody else's words, without the unpaired surrogates that SQLite refuses."""
+    return text and text.encode("utf-8", "backslashreplace").decode()
 
 
 def _task(row: sqlite3.Row) -> Task:

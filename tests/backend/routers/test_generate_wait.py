@@ -1,0 +1,83 @@
+"""`POST /generate` with `Prefer: wait=N`."""
+
+import os
+import signal
+
+import anyio
+import httpx
+
+from tests.backend.serving import GPUService
+from tests.conditions import eventually
+
+SPEC_REQUEST = {
+    "mode": "free",
+    "prompt": "test prompt",
+    "style": "realistic",
+    "extra_params": {},
+}
+
+
+async def test_wait_answers_with_the_finished_task(client: httpx.AsyncClient) -> None:
+    reply = await client.post("/generate", json=SPEC_REQUEST, headers={"Prefer": "wait=30"})
+    assert reply.status_code == 200
+    task = reply.json()
+    assert list(task)[:4] == ["task_id", "status", "image", "error"]
+    assert (task["status"], task["image"]) == ("done", "dummy_base64_placeholder")
+    assert reply.headers["Preference-Applied"] == "wait=30"
+
+
+async def test_wait_answers_with_the_failed_task(
+    gpu: GPUService, client: httpx.AsyncClient
+) -> None:
+    gpu.generate.respond(json={"status": "failed", "image": None, "error": "no such model"})
+    reply = await client.post("/generate", json=SPEC_REQUEST, headers={"Prefer": "wait=30"})
+    assert reply.status_code == 200
+    assert (reply.json()["status"], reply.json()["error"]) == ("failed", "no such model")
+
+
+async def test_wait_that_is_over_answers_202_and_where_to_look(
+    gpu: GPUService, client: httpx.AsyncClient
+) -> None:
+    gpu.holds()
+    reply = await client.post("/generate", json=SPEC_REQUEST, headers={"Prefer": "wait=0"})
+    assert reply.status_code == 202
+    assert reply.json()["status"] in ("queued", "running")
+    assert reply.headers["Location"] == f"/tasks/{reply.json()['task_id']}"
+    assert (await client.get(reply.headers["Location"])).status_code == 200
+
+
+async def test_more_than_90_is_90(client: httpx.AsyncClient) -> None:
+    reply = await client.post("/generate", json=SPEC_REQUEST, headers={"Prefer": "wait=1000"})
+    assert reply.headers["Preference-Applied"] == "wait=90"
+
+
+async def test_malformed_wait_is_ignored(client: httpx.AsyncClient) -> None:
+    reply = await client.post("/generate", json=SPEC_REQUEST, headers={"Prefer": "wait=soon"})
+    assert list(reply.json()) == ["task_id", "status", "image", "error"]
+    assert "Preference-Applied" not in reply.headers
+
+
+async def test_wait_may_stand_in_a_second_prefer_header(client: httpx.AsyncClient) -> None:
+    headers = [("Prefer", "respond-async"), ("Prefer", "wait=30")]
+    reply = await client.post("/generate", json=SPEC_REQUEST, headers=headers)
+    assert reply.json()["status"] == "done"
+
+
+async def test_stop_signal_ends_the_wait(gpu: GPUService, client: httpx.AsyncClient) -> None:
+    gpu.holds()
+    assert callable(signal.getsignal(signal.SIGTERM)), "nobody would hear the signal"
+    replies: list[httpx.Response] = []
+
+    async def ask() -> None:
+        headers = {"Prefer": "wait=90"}
+        replies.append(
+            await client.post("/generate", json=SPEC_REQUEST, headers=headers, timeout=90)
+        )
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await eventually(lambda: gpu.asked)
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert replies[0].status_code == 202
+    assert replies[0].json()["status"] == "running"

@@ -1,0 +1,35 @@
+"""What `POST /generate` takes."""
+
+from typing import Any
+
+import pytest
+
+from backend.schemas.request_generate import GenerateRequest
+
+SPEC_FIELDS: list[tuple[str, bool, dict[str, Any]]] = [
+    ("mode", True, {"type": "string"}),
+    ("prompt", False, {"type": "string"}),
+    ("style", False, {"type": "string"}),
+    ("face_images", False, {"type": "array", "items": {"type": "string"}}),
+    ("target_image", False, {"type": "string"}),
+    ("extra_params", False, {"type": "object"}),
+]
+
+
+def test_fields_are_the_specification_s() -> None:
+    """Spec: Generation Router, Request Schema."""
+    assert list(GenerateRequest.model_fields) == [name for name, _, _ in SPEC_FIELDS]
+
+
+@pytest.mark.parametrize(("name", "required", "kind"), SPEC_FIELDS)
+def test_published_schema_has_type_and_requiredness(
+    name: str, required: bool, kind: dict[str, Any]
+) -> None:
+    """Spec: Generation Router, Request Schema: Type, Required."""
+    schema = GenerateRequest.model_json_schema()
+    assert (name in schema["required"]) is required
+    field = schema["properties"][name]
+    assert kind in [
+        {key: value for key, value in each.items() if key in kind}
+        for each in field.get("anyOf", [field])
+    ]

@@ -1,0 +1,47 @@
+"""Whether the backend and what stands behind it work."""
+
+import httpx
+import pytest
+
+from backend.clients.gpu_client import GPUClient
+from backend.services.catalogue import ModeCatalogue
+from backend.services.health import HealthService
+from backend.services.task_ends import TaskEnds
+from backend.services.worker import TaskWorker
+from backend.store.outputs import OutputStore
+from backend.store.sqlite import SQLiteTaskStore
+from tests.backend.serving import GPU_URL, GPUService
+
+
+class BrokenClient(GPUClient):
+    """A client whose health check does what none should."""
+
+    async def check_health(self) -> bool:
+        raise RuntimeError("odd")
+
+
+@pytest.fixture
+def worker(store: SQLiteTaskStore, outputs: OutputStore, gpu_client: GPUClient) -> TaskWorker:
+    """A worker that is not entered yet."""
+    catalogue = ModeCatalogue(gpu_client, {})
+    return TaskWorker(store, outputs, gpu_client, catalogue, TaskEnds(), slots=1, max_attempts=1)
+
+
+async def test_exception_is_unhealthy(gpu: GPUService, worker: TaskWorker) -> None:
+    """Spec: Health Check Router, Logic Flow 4."""
+    async with worker, httpx.AsyncClient() as http:
+        report = await HealthService(BrokenClient(http, GPU_URL), worker, "1.0.0").check()
+    assert (report.status, report.gpu_available) == ("unhealthy", False)
+
+
+async def test_worker_that_does_not_run_is_unhealthy(
+    gpu_client: GPUClient, worker: TaskWorker
+) -> None:
+    report = await HealthService(gpu_client, worker, "1.0.0").check()
+    assert (report.status, report.gpu_available) == ("unhealthy", True)
+
+
+async def test_worker_that_runs_is_healthy(gpu_client: GPUClient, worker: TaskWorker) -> None:
+    async with worker:
+        report = await HealthService(gpu_client, worker, "1.0.0").check()
+    assert (report.status, report.gpu_available) == ("healthy", True)

@@ -1,0 +1,217 @@
+"""The background worker, between a real store and the GPU service over the wire."""
+
+import json
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from backend.clients.gpu_client import GPUClient
+from backend.services.catalogue import ModeCatalogue
+from backend.services.task_ends import TaskEnds
+from backend.services.worker import Pace, TaskWorker
+from backend.store.outputs import OutputStore
+from backend.store.sqlite import SQLiteTaskStore
+from backend.tasks import TaskState
+from tests.backend.making import a_task, base64_of, picture
+from tests.backend.services.working import Working, ended, kept
+from tests.backend.serving import DONE, GPUService
+from tests.conditions import eventually
+
+
+async def test_task_is_sent_as_it_is(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    await store.add(a_task(workflow="upscale", params={"prompt": "p", "steps": 3}))
+    async with working():
+        await ended(store)
+    sent = json.loads(gpu.generate.calls.last.request.content)
+    assert sent == {"workflow": "upscale", "params": {"prompt": "p", "steps": 3}}
+
+
+async def test_image_is_kept_before_the_task_is_done(
+    store: SQLiteTaskStore, outputs: OutputStore, gpu: GPUService, working: Working
+) -> None:
+    gpu.generate.respond(json={**DONE, "image": base64_of(picture())})
+    await store.add(a_task())
+    async with working():
+        task = await ended(store)
+    assert task.state is TaskState.DONE
+    assert await outputs.read("t1", task.outputs[0]) == picture()
+
+
+@pytest.mark.parametrize("word", ["dummy_base64_placeholder", "plätzhalter", "a b"])
+async def test_placeholder_is_kept_as_the_word_it_is(
+    store: SQLiteTaskStore, outputs: OutputStore, gpu: GPUService, working: Working, word: str
+) -> None:
+    gpu.generate.respond(json={**DONE, "image": word})
+    await store.add(a_task())
+    async with working():
+        task = await ended(store)
+    assert task.outputs[0].content_type == "text/plain"
+    assert await outputs.read("t1", task.outputs[0]) == word.encode()
+
+
+async def test_waking_starts_a_task_at_once(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    await store.add(a_task("first"))
+    async with working(pace=Pace(idle=60)) as worker:
+        await ended(store, "first")
+        await anyio.wait_all_tasks_blocked()  # It has looked again, and found nothing.
+        await store.add(a_task("second"))
+        worker.wake()
+        assert (await ended(store, "second")).state is TaskState.DONE
+
+
+async def test_tasks_go_in_the_order_they_came(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    for name in ("c", "a", "b"):
+        await store.add(a_task(name, params={"prompt": name}))
+    async with working():
+        await ended(store, "b")
+    sent = [json.loads(call.request.content)["params"]["prompt"] for call in gpu.generate.calls]
+    assert sent == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_as_many_run_at_once_as_there_are_slots(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, slots: int
+) -> None:
+    gpu.holds()
+    for name in ("a", "b", "c"):
+        await store.add(a_task(name))
+    async with working(slots=slots):
+        await eventually(lambda: gpu.asked == slots)
+        states = [(await kept(store, name)).state for name in ("a", "b", "c")]
+    assert states.count(TaskState.RUNNING) == slots
+
+
+async def test_end_is_announced(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, ends: TaskEnds
+) -> None:
+    await store.add(a_task())
+    with ends.watch("t1") as event:
+        async with working():
+            with anyio.fail_after(5):
+                await event.wait()
+            assert (await kept(store)).state is TaskState.DONE
+
+
+async def test_failure_keeps_the_gpu_service_s_reason(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    gpu.generate.respond(json={"status": "failed", "image": None, "error": "Out of memory."})
+    await store.add(a_task())
+    async with working():
+        task = await ended(store)
+    assert (task.state, task.error, task.error_code) == (
+        TaskState.FAILED,
+        "Out of memory.",
+        "generation_failed",
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"status": "done"}, {"status": "done", "image": ""}, {"status": "done", "image": 7}],
+)
+async def test_answer_without_an_image_has_failed(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, answer: dict[str, Any]
+) -> None:
+    gpu.generate.respond(json=answer)
+    await store.add(a_task())
+    async with working():
+        task = await ended(store)
+    assert task.state is TaskState.FAILED
+    assert task.error == "The GPU service gave no image and no reason."
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422])
+async def test_refusal_is_not_repeated(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, status: int
+) -> None:
+    refusal = {"code": "invalid_parameter", "detail": "steps is 0, at least 1.", "retryable": False}
+    gpu.generate.respond(status, json=refusal)
+    await store.add(a_task())
+    async with working():
+        task = await ended(store)
+    assert (task.error, task.error_code) == ("steps is 0, at least 1.", "invalid_parameter")
+    assert gpu.generate.call_count == 1
+
+
+async def test_timeout_is_not_repeated_and_says_what_to_do(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    gpu.generate.side_effect = httpx.ReadTimeout("slow")
+    await store.add(a_task())
+    async with working():
+        task = await ended(store)
+    assert task.error_code == "gpu_service_timeout"
+    assert task.error is not None
+    assert "raise REQUEST_TIMEOUT" in task.error
+    assert gpu.generate.call_count == 1
+
+
+async def test_reason_with_an_unpaired_surrogate_does_not_stop_the_worker(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    refusal = b'{"code": "comfyui_rejected", "detail": "no file a\\udcff", "retryable": false}'
+    gpu.generate.respond(422, content=refusal)
+    await store.add(a_task())
+    async with working() as worker:
+        task = await ended(store)
+        assert worker.alive
+    assert task.error == "no file a\\udcff"
+
+
+async def test_bug_fails_that_task_only(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    gpu.generate.mock(side_effect=[RuntimeError("odd"), httpx.Response(200, json=DONE)])
+    for name in ("a", "b"):
+        await store.add(a_task(name))
+    async with working() as worker:
+        assert (await ended(store, "a")).error_code == "bug"
+        assert (await ended(store, "b")).state is TaskState.DONE
+        assert worker.alive
+
+
+async def test_dead_loop_is_not_silent(
+    gpu: GPUService, working: Working, caplog: pytest.LogCaptureFixture
+) -> None:
+    gpu.workflows.side_effect = RuntimeError("nobody expects this")
+    async with working() as worker:
+        await eventually(lambda: not worker.alive)
+    assert "catalogue has died" in caplog.text
+
+
+async def test_catalogue_is_kept_up_to_date(gpu: GPUService, working: Working) -> None:
+    async with working():
+        await eventually(lambda: gpu.workflows.call_count > 3)
+
+
+async def test_gpu_service_without_a_catalogue_does_not_stop_the_worker(
+    gpu: GPUService, working: Working
+) -> None:
+    gpu.workflows.respond(404)
+    async with working() as worker:
+        await eventually(lambda: gpu.workflows.call_count > 3)
+        assert worker.alive
+
+
+async def test_url_that_is_none_does_not_stop_the_worker(
+    store: SQLiteTaskStore, outputs: OutputStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    await store.add(a_task())
+    async with httpx.AsyncClient() as http:
+        client = GPUClient(http, "http://gpu:port")
+        worker = TaskWorker(
+            store, outputs, client, ModeCatalogue(client, {}), TaskEnds(), slots=1, max_attempts=1
+        )
+        async with worker:
+            await eventually(lambda: "set GPU_SERVICE_URL" in caplog.text)
+            assert worker.alive
+    assert (await kept(store)).state is TaskState.QUEUED

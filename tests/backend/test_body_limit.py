@@ -1,0 +1,76 @@
+"""A bound on request bodies."""
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive, Scope, Send
+
+from backend.body_limit import BodyLimit
+
+
+class Arriving:
+    """A body that comes in parts, and how many were asked for."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self.asked = 0
+        self._parts: Iterator[bytes] = iter(parts)
+
+    async def __call__(self) -> Message:
+        self.asked += 1
+        return {"type": "http.request", "body": next(self._parts), "more_body": True}
+
+
+async def read_twice(scope: Scope, receive: Receive, send: Send) -> None:
+    for _ in range(2):
+        await send(await receive())
+
+
+async def passed(arriving: Arriving, *headers: tuple[bytes, bytes]) -> list[bytes]:
+    bodies: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        bodies.append(message["body"])
+
+    app = BodyLimit(read_twice, max_bytes=10)
+    await app({"type": "http", "headers": list(headers)}, arriving, send)
+    return bodies
+
+
+@pytest.mark.parametrize("length", [b"11", b"9" * 30, b"9" * 5000])
+async def test_declared_length_is_refused_before_the_first_byte(length: bytes) -> None:
+    arriving = Arriving(b"x")
+    with pytest.raises(HTTPException) as caught:
+        await passed(arriving, (b"content-length", length))
+    assert caught.value.status_code == 413
+    assert arriving.asked == 0
+
+
+async def test_undeclared_length_is_refused_once_it_is_over() -> None:
+    arriving = Arriving(b"x" * 10, b"x", b"never asked for")
+    with pytest.raises(HTTPException) as caught:
+        await passed(arriving)
+    assert caught.value.status_code == 413
+    assert arriving.asked == 2
+
+
+async def test_declared_length_that_lies_is_refused_once_it_is_over() -> None:
+    with pytest.raises(HTTPException):
+        await passed(Arriving(b"x" * 10, b"x"), (b"content-length", b"3"))
+
+
+async def test_body_at_the_bound_goes_through() -> None:
+    bodies = await passed(Arriving(b"x" * 9, b"x"), (b"content-length", b"10"))
+    assert bodies == [b"x" * 9, b"x"]
+
+
+async def test_what_is_no_request_goes_through() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["type"])
+
+    async def nothing(message: Message) -> None: ...
+
+    await BodyLimit(app, max_bytes=10)({"type": "lifespan"}, Arriving(), nothing)
+    assert seen == ["lifespan"]
