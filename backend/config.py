@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     max_body_mb: int = Field(100, ge=1)
     max_image_megapixels: int = Field(50, ge=1, le=178)  # Pillow opens no image with more.
     max_attempts: int = Field(5, ge=1)
-    worker_concurrency: int = Field(1, ge=1)
+    worker_concurrency: int = Field(2, ge=1)
     mode_workflows: dict[str, str] = {"free": "free_generation"}
     styles_path: Path = HERE / "styles.json"
     cors_origins: list[str] = ["*"]

@@ -5,6 +5,8 @@
     │   ├── UnknownMode              422 unknown_mode
     │   └── UnknownStyle             422 unknown_style
     ├── TaskNotFound                 404 task_not_found
+    ├── OutputNotFound               404 output_not_found
+    ├── ModeNotFound                 404 mode_not_found
     ├── StorageFull                  507 storage_full
     ├── StorageUnavailable           503 storage_unavailable       retryable
     ├── DataFolderInUse              (at start only)
@@ -58,6 +60,20 @@ class TaskNotFound(BackendError):
 
     status = 404
     code = "task_not_found"
+
+
+class OutputNotFound(BackendError):
+    """The task has no output of this number, or its file is gone."""
+
+    status = 404
+    code = "output_not_found"
+
+
+class ModeNotFound(BackendError):
+    """`available` lists the modes that there are."""
+
+    status = 404
+    code = "mode_not_found"
 
 
 class StorageFull(BackendError):

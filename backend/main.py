@@ -17,11 +17,13 @@ from backend.body_limit import BodyLimit
 from backend.clients.gpu_client import GPUClient
 from backend.config import Settings, get_settings
 from backend.problems import add_error_handlers
-from backend.routers import generate, health, tasks
+from backend.routers import generate, health, modes, tasks
+from backend.services.attempt import AttemptRunner
 from backend.services.catalogue import ModeCatalogue
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
 from backend.services.images import ImageCheck
+from backend.services.progress import ProgressBoard
 from backend.services.styles import read_styles
 from backend.services.task_ends import TaskEnds
 from backend.services.tasks import TaskService
@@ -59,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         expose_headers=EXPOSED_HEADERS,
     )
     add_error_handlers(app)
-    for module in (health, generate, tasks):
+    for module in (health, generate, tasks, modes):
         app.include_router(module.router)
     return app
 
@@ -77,10 +79,12 @@ async def _running(settings: Settings) -> AsyncIterator[BackendState]:
         http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
         client = GPUClient(http, settings.gpu_service_url, settings.request_timeout)
         catalogue = ModeCatalogue(client, settings.mode_workflows)
+        board = ProgressBoard()
+        runner = AttemptRunner(client, outputs, board, settings.request_timeout)
         worker = await stack.enter_async_context(
             TaskWorker(
                 store,
-                outputs,
+                runner,
                 client,
                 catalogue,
                 ends,
@@ -99,7 +103,8 @@ async def _running(settings: Settings) -> AsyncIterator[BackendState]:
                 settings.max_face_images,
                 on_queued=worker.wake,
             ),
-            tasks=TaskService(store, outputs, ends),
+            tasks=TaskService(store, outputs, ends, board, runner),
+            catalogue=catalogue,
         )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from backend.services.catalogue import ModeCatalogue
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
 from backend.services.tasks import TaskService
@@ -17,6 +18,7 @@ class BackendState:
     health: HealthService
     generation: GenerationRouter
     tasks: TaskService
+    catalogue: ModeCatalogue
 
 
 def get_state(request: Request) -> BackendState:

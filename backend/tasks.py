@@ -1,5 +1,6 @@
 """A task: what a client asked for, and how far it has come."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -9,19 +10,21 @@ class TaskState(str, Enum):
     """A task waits, runs, and ends once.
 
     queued ──claim──▶ running ──finish──▶ done | failed
-       ▲                 │
-       └────release──────┘   (nobody could run it, or this attempt may be tried again)
+      ▲ │                │ │
+      │ └─────cancel─────┼─┴──cancel────▶ cancelled
+      └──────release─────┘   (nobody could run it, or this attempt may be tried again)
     """
 
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @property
     def ended(self) -> bool:
         """Whether nothing will change any more."""
-        return self in (TaskState.DONE, TaskState.FAILED)
+        return self in (TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class Task:
     error: str | None = None
     error_code: str | None = None
     outputs: tuple[Output, ...] = field(default=())
+    values: dict[str, Any] = field(default_factory=dict)
+    """What it really ran with: the parameters, and the seeds that were drawn."""
+    job_id: str | None = None
+    """The job on the GPU service that this attempt is, or that the last one began."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +68,4 @@ class Outcome:
     outputs: tuple[Output, ...] = ()
     error: str | None = None
     error_code: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)

@@ -26,6 +26,11 @@ class LogLevel(str, Enum):
     ERROR = "ERROR"
     CRITICAL = "CRITICAL"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "LogLevel | None":
+        """In any case: `debug` is `DEBUG`."""
+        return cls.__members__.get(str(value).upper())
+
 
 class LogFormat(str, Enum):
     """One line of text a record, or one JSON object."""
@@ -52,8 +57,11 @@ class Settings(BaseSettings):
     generation_engine: Engine = Engine.STUB
     log_format: LogFormat = LogFormat.STANDARD
     max_body_mb: int = Field(100, ge=1)
-    job_timeout: int = Field(170, ge=1)
-    """Seconds that one workflow may take in ComfyUI, queue included."""
+    max_image_megapixels: int = Field(50, ge=1)
+    object_info_path: Path = HERE.parent / "data" / "object_info.json"
+    """Where ComfyUI's node definitions are kept, for when it is away."""
+    job_timeout: float = Field(170, gt=0)
+    """Seconds that one workflow may wait in ComfyUI's queue, and then again run."""
 
 
 @lru_cache

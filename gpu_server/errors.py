@@ -1,16 +1,22 @@
 """Everything that can go wrong in the GPU service.
 
     GPUServiceError                  500 internal_error
+    ├── InternalError                500 internal_error
     ├── InvalidWorkflowName          422 invalid_workflow_name
     ├── InvalidParameter             422 invalid_parameter
     ├── WorkflowNotFound             404 workflow_not_found     (a FileNotFoundError)
     ├── WorkflowInvalid              409 workflow_invalid
+    ├── JobNotFound                  404 job_not_found
+    ├── JobConflict                  409 job_conflict
+    ├── OutputNotFound               404 output_not_found
+    ├── NoFreeSlot                   429 no_free_slot           retryable
     ├── ServiceStopping              503 service_stopping       retryable
     └── ComfyUIError                 502 comfyui_error
         ├── ComfyUIUnavailable       503 comfyui_unavailable    retryable
         ├── ComfyUIRejected          422 comfyui_rejected
         ├── ComfyUIExecutionFailed   502 comfyui_execution_failed
         ├── ComfyUILostJob           502 comfyui_lost_job       retryable
+        ├── ComfyUIOutputBroken      502 comfyui_output_broken  retryable
         └── ComfyUITimeout           504 comfyui_timeout
 
 Each class has one HTTP status and one stable code; its message says what to do.
@@ -34,6 +40,22 @@ class GPUServiceError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def document(self) -> dict[str, Any]:
+        """The error as a problem (RFC 9457)."""
+        return {
+            "type": "about:blank",
+            "title": self.code.replace("_", " ").capitalize(),
+            "status": self.status,
+            "detail": self.message,
+            "code": self.code,
+            "retryable": self.retryable,
+            **self.extra,
+        }
+
+
+class InternalError(GPUServiceError):
+    """A bug of ours, as it is told to a client; the log has the trace."""
 
 
 class InvalidWorkflowName(GPUServiceError):
@@ -62,6 +84,35 @@ class WorkflowInvalid(GPUServiceError):
 
     status = 409
     code = "workflow_invalid"
+
+
+class JobNotFound(GPUServiceError):
+    """No job of this id is known here: it never was, or has been forgotten."""
+
+    status = 404
+    code = "job_not_found"
+
+
+class JobConflict(GPUServiceError):
+    """The same id was used for another request."""
+
+    status = 409
+    code = "job_conflict"
+
+
+class OutputNotFound(GPUServiceError):
+    """The job has no output of this number."""
+
+    status = 404
+    code = "output_not_found"
+
+
+class NoFreeSlot(GPUServiceError):
+    """As many jobs run as may run at once."""
+
+    status = 429
+    code = "no_free_slot"
+    retryable = True
 
 
 class ServiceStopping(GPUServiceError):
@@ -104,6 +155,13 @@ class ComfyUILostJob(ComfyUIError):
     """ComfyUI had accepted the job and knows nothing of it any more: it restarted."""
 
     code = "comfyui_lost_job"
+    retryable = True
+
+
+class ComfyUIOutputBroken(ComfyUIError):
+    """A file that the job made is cut short, or gone."""
+
+    code = "comfyui_output_broken"
     retryable = True
 
 

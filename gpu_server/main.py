@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 # Started from inside this folder, as the specification has it, the package is one level up.
@@ -14,22 +14,29 @@ from fastapi import FastAPI
 
 from gpu_server import __version__
 from gpu_server.body_limit import BodyLimit
-from gpu_server.comfy_client import ComfyClient, create_comfy_client
+from gpu_server.comfy_client import ComfyClient, ComfyUIClient, StubComfyClient
 from gpu_server.comfyui.api import ComfyUIAPI
+from gpu_server.comfyui.definitions import NodeDefinitions
+from gpu_server.comfyui.inputs import InputImages
+from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine, Settings, get_settings
 from gpu_server.problems import add_error_handlers
-from gpu_server.routers import generate, health, workflows
+from gpu_server.routers import generate, health, jobs, workflows
 from gpu_server.services.catalogue import CatalogueService
 from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
+from gpu_server.services.jobs import JobService
 from gpu_server.shutdown import on_stop_signal
 from gpu_server.state import ServiceState
 from gpu_server.utils.logging import setup_logging
+from gpu_server.workflows.folder import WorkflowFolder
 
 log = logging.getLogger("gpu_server")
 
 TITLE = "GPU Service"
 COMFYUI_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+PREPARED = 1
+"""Jobs beyond those that run, so that the GPU never waits for us."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -38,25 +45,61 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         setup_logging(settings.log_level.value, settings.log_format.value)
-        # trust_env: a proxy for the world outside is none for ComfyUI beside us.
-        async with httpx.AsyncClient(timeout=COMFYUI_TIMEOUT, trust_env=False) as http:
-            client = create_comfy_client(settings, ComfyUIAPI(http, settings.comfyui_api_url))
-            app.state.service = ServiceState(
-                health=HealthService(client, settings.workflows_path),
-                generation=GenerationService(client, settings.max_concurrent_tasks),
-                catalogue=CatalogueService(client.engine, settings.workflows_path),
-            )
-            await _log_start(settings, client)
-            with on_stop_signal(app.state.service.generation.stop):
-                yield
+        async with _running(settings) as state:
+            app.state.service = state
+            yield
         log.info("%s stopped", TITLE)
 
     app = FastAPI(title=TITLE, version=__version__, lifespan=lifespan)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_mb * 1024 * 1024)
     add_error_handlers(app)
-    for module in (health, generate, workflows):
+    for module in (health, generate, jobs, workflows):
         app.include_router(module.router)
     return app
+
+
+@asynccontextmanager
+async def _running(settings: Settings) -> AsyncIterator[ServiceState]:
+    """Everything that a running service holds, opened in order and closed in reverse."""
+    async with AsyncExitStack() as stack:
+        # trust_env: a proxy for the world outside is none for ComfyUI beside us.
+        http = httpx.AsyncClient(timeout=COMFYUI_TIMEOUT, trust_env=False)
+        api = ComfyUIAPI(await stack.enter_async_context(http), settings.comfyui_api_url)
+        definitions = NodeDefinitions(api, settings.object_info_path)
+        folder = WorkflowFolder(settings.workflows_path)
+        client = await _engine(stack, settings, api, definitions, folder)
+        # The stub needs no GPU, and nothing that it runs takes time.
+        job_service = JobService(client, settings.max_concurrent_tasks + PREPARED)
+        stack.push_async_callback(job_service.close)
+        stack.enter_context(on_stop_signal(job_service.stop))
+        await _log_start(settings, client)
+        yield ServiceState(
+            health=HealthService(client, settings.workflows_path),
+            jobs=job_service,
+            generation=GenerationService(job_service),
+            catalogue=CatalogueService(client.engine, folder, definitions),
+        )
+
+
+async def _engine(
+    stack: AsyncExitStack,
+    settings: Settings,
+    api: ComfyUIAPI,
+    definitions: NodeDefinitions,
+    folder: WorkflowFolder,
+) -> ComfyClient:
+    """The engine that the settings name, at work."""
+    if settings.generation_engine is Engine.STUB:
+        return StubComfyClient(api, settings.workflows_path)
+    await definitions.load()
+    images = InputImages(api, settings.max_image_megapixels)
+
+    async def on_connected() -> None:
+        images.forget()
+        await definitions.refresh()
+
+    socket = await stack.enter_async_context(ComfyUISocket(settings.comfyui_api_url, on_connected))
+    return ComfyUIClient(api, socket, definitions, images, folder, settings.job_timeout)
 
 
 async def _log_start(settings: Settings, client: ComfyClient) -> None:

@@ -1,6 +1,8 @@
 """Every error as one kind of answer: `application/problem+json` (RFC 9457)."""
 
 import json
+import reprlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -15,8 +17,19 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 MAX_ECHO = 200
 """Characters of a wrong input that are sent back: it may be a whole image."""
+MAX_ERRORS = 20
+"""Errors that are listed, of one request."""
 
-CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+UNREADABLE = (ValueError, RecursionError)
+"""JSON that Python cannot read: wrong bytes, huge numbers, deep nesting. FastAPI has 400 for it."""
+
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "body_too_large",
+}
 """Of the answers that the framework gives by itself."""
 
 
@@ -42,14 +55,16 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(GPUServiceError)
     async def own(_: Request, exc: GPUServiceError) -> Response:
-        return _problem(exc.status, exc.code, exc.message, exc.retryable, **exc.extra)
+        return _answer(exc.document())
 
     @app.exception_handler(RequestValidationError)
     async def validation(_: Request, exc: RequestValidationError) -> Response:
-        return _problem(422, "validation_error", [_short(error) for error in exc.errors()])
+        return _invalid(exc.errors())
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, exc: HTTPException) -> Response:
+        if exc.status_code == 400 and isinstance(exc.__cause__, UNREADABLE):
+            return _invalid([_unreadable(exc.__cause__)])
         code = CODES.get(exc.status_code, f"http_{exc.status_code}")
         return _problem(exc.status_code, code, exc.detail, headers=exc.headers)
 
@@ -59,25 +74,47 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def _problem(
-    status: int, code: str, detail: Any, retryable: bool = False, **extra: Any
+    status: int, code: str, detail: Any, headers: Mapping[str, str] | None = None
 ) -> Response:
-    headers = dict(extra.pop("headers", None) or {})
-    if status in (429, 503):
-        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     problem = Problem(
         title=code.replace("_", " ").capitalize(),
         status=status,
         detail=detail,
         code=code,
-        retryable=retryable,
+        retryable=False,
     )
+    return _answer(problem.model_dump(), headers)
+
+
+def _answer(document: dict[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    status: int = document["status"]
+    more = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status in (429, 503) else {}
     # ASCII only: a lone surrogate that a client sent has no UTF-8.
-    body = json.dumps({**problem.model_dump(), **extra}, default=str)
-    return Response(body, status, headers, MEDIA_TYPE)
+    return Response(
+        json.dumps(document, default=str), status, {**more, **(headers or {})}, MEDIA_TYPE
+    )
+
+
+def _invalid(errors: Sequence[Any]) -> Response:
+    return _problem(422, "validation_error", [_short(error) for error in errors[:MAX_ERRORS]])
+
+
+def _unreadable(cause: BaseException) -> dict[str, Any]:
+    """What FastAPI says of other wrong JSON."""
+    return {
+        "type": "json_invalid",
+        "loc": ["body"],
+        "msg": "JSON decode error",
+        "input": {},
+        "ctx": {"error": str(cause)[:MAX_ECHO]},
+    }
 
 
 def _short(error: dict[str, Any]) -> dict[str, Any]:
-    echo = repr(error.get("input"))
-    if len(echo) > MAX_ECHO:
-        return {**error, "input": f"<{len(echo)} characters>"}
-    return error
+    """The error with an input that is short, and is JSON: NaN and bytes are not."""
+    value = error.get("input")
+    try:
+        length = len(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return {**error, "input": reprlib.repr(value)}
+    return {**error, "input": f"<{length} characters>"} if length > MAX_ECHO else error

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from gpu_server.services.catalogue import CatalogueService
 from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
+from gpu_server.services.jobs import JobService
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class ServiceState:
     """Made when the service starts."""
 
     health: HealthService
+    jobs: JobService
     generation: GenerationService
     catalogue: CatalogueService
 

@@ -54,7 +54,7 @@ def test_readme_gives_the_defaults(
     service: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read as a `.env`, the table makes the very settings that no `.env` makes."""
-    paths = {"DATA_PATH", "STYLES_PATH"}  # Given in words: they follow the checkout.
+    paths = {"DATA_PATH", "STYLES_PATH", "OBJECT_INFO_PATH"}  # Given in words: they follow the checkout.
     lines = [f"{k}='{v}'" for k, v in settings_table(service).items() if k not in paths]
     for name in settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -83,7 +83,7 @@ def test_template_s_comments_hold_the_defaults(
     (tmp_path / "everything").write_text(everything)
     made, default = settings(_env_file=tmp_path / "everything"), settings(_env_file=None)
     differing = {n for n in settings.model_fields if getattr(made, n) != getattr(default, n)}
-    assert differing <= {"data_path", "styles_path"}
+    assert differing <= {"data_path", "styles_path", "object_info_path"}
 
 
 def test_top_level_holds_what_was_ordered() -> None:

@@ -1,10 +1,12 @@
 """The GPU service's HTTP API."""
 
 import logging
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import anyio
 import httpx
+from httpx_sse import SSEError, aconnect_sse
 
 from backend.errors import (
     GPUServiceError,
@@ -13,12 +15,16 @@ from backend.errors import (
     GPUServiceUnreachable,
 )
 from backend.schemas.catalogue import Catalogue
+from backend.schemas.gpu_job import GPUJobEvent
 
 log = logging.getLogger(__name__)
 
 HEALTH_TIMEOUT = 5.0
 """Seconds, as the specification says."""
 CONNECT_TIMEOUT = 5.0
+CANCEL_TIMEOUT = 10.0
+REFRESH_TIMEOUT = 30.0
+SILENCE_SECONDS = 40.0
 NEVER_ARRIVED = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -41,6 +47,7 @@ class GPUClient:
         self._url = base_url.rstrip("/")
         self._timeout = httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout))
         self._health_timeout = health_timeout
+        self._etag: str | None = None
 
     async def check_health(self) -> bool:
         """Whether `/health` answers 200 within 5 s. Never raises."""
@@ -62,23 +69,82 @@ class GPUClient:
         payload = {"workflow": workflow, "params": params}
         return await self._json("POST", "/generate", json=payload, timeout=self._timeout)
 
-    async def catalogue(self) -> Catalogue:
-        """What the GPU service can run. Raises as `generate` does."""
-        return Catalogue.model_validate(
-            await self._json("GET", "/workflows", timeout=HEALTH_TIMEOUT)
-        )
+    async def catalogue(self, *, anew: bool = False) -> Catalogue | None:
+        """What the GPU service can run, or None where that has not changed since it was asked.
 
-    async def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        With `anew`, ComfyUI is asked too what it has by now. Raises as `generate` does.
+        """
+        seen = {} if anew or self._etag is None else {"If-None-Match": self._etag}
+        reply = await self._request(
+            "GET",
+            "/workflows",
+            params={"refresh": "true"} if anew else {},
+            headers=seen,
+            timeout=REFRESH_TIMEOUT if anew else HEALTH_TIMEOUT,
+        )
+        if reply.status_code == 304:
+            return None
+        catalogue = Catalogue.model_validate(self._object(reply))
+        self._etag = reply.headers.get("ETag")
+        return catalogue
+
+    async def run_job(
+        self, job_id: str, workflow: str, params: Mapping[str, Any], *, resume: bool
+    ) -> AsyncGenerator[GPUJobEvent, None]:
+        """Start a job under an id of ours, or find it again: what happens to it, to its end.
+
+        Raises as `generate` does. The GPU service says something every 15 seconds: a longer
+        silence is a lost connection.
+        """
+        url = f"{self._url}/jobs/{job_id}"
+        body = {"workflow": workflow, "params": params, "resume": resume}
+        timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_TIMEOUT)
         try:
-            reply = await self._http.request(method, f"{self._url}{path}", **options)
+            async with aconnect_sse(self._http, "PUT", url, json=body, timeout=timeout) as source:
+                if not source.response.is_success:
+                    await source.response.aread()
+                    raise _refusal(source.response, _json_object(source.response))
+                async for event in source.aiter_sse():
+                    if event.data:  # A heartbeat has none.
+                        yield GPUJobEvent(event.event, event.json())
+        except (SSEError, ValueError) as exc:
+            raise GPUServiceError(f"The GPU service's events cannot be read ({exc!r}).") from exc
+        except httpx.TimeoutException as exc:
+            if isinstance(exc, NEVER_ARRIVED):
+                raise self._translated(exc) from exc
+            raise GPUServiceError("The GPU service has fallen silent.") from exc
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise self._translated(exc) from exc
-        answer = _json_object(reply)
+
+    async def output(self, job_id: str, number: int) -> bytes:
+        """The bytes of one file that a job made. Raises as `generate` does."""
+        reply = await self._request("GET", f"/jobs/{job_id}/outputs/{number}")
         if reply.status_code != 200:
+            raise _refusal(reply, _json_object(reply))
+        return reply.content
+
+    async def cancel_job(self, job_id: str) -> None:
+        """Take a job out of the GPU, waiting or running. Raises as `generate` does."""
+        await self._json("DELETE", f"/jobs/{job_id}", timeout=CANCEL_TIMEOUT)
+
+    async def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        return self._object(await self._request(method, path, **options))
+
+    def _object(self, reply: httpx.Response) -> dict[str, Any]:
+        answer = _json_object(reply)
+        if not reply.is_success:
             raise _refusal(reply, answer)
         if answer is None:
+            path = reply.request.url.path
             raise GPUServiceError(f"The GPU service answered {path} with something else than JSON.")
         return answer
+
+    async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        options.setdefault("timeout", self._timeout)
+        try:
+            return await self._http.request(method, f"{self._url}{path}", **options)
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            raise self._translated(exc) from exc
 
     def _translated(self, exc: httpx.HTTPError | httpx.InvalidURL) -> GPUServiceError:
         if isinstance(exc, NEVER_ARRIVED):

@@ -5,6 +5,34 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 
+class OutputNode(BaseModel):
+    """A node that makes files."""
+
+    node: str
+    title: str
+    class_type: str
+    kind: str
+
+
+class MissingNode(BaseModel):
+    """A node whose class that ComfyUI does not have, and the nearest that it has."""
+
+    node: str
+    title: str
+    class_type: str
+    nearest: list[str]
+
+
+class MissingModel(BaseModel):
+    """A model file that that ComfyUI does not have, and the nearest that it has."""
+
+    node: str
+    title: str
+    input: str
+    value: str
+    nearest: list[str]
+
+
 class CatalogueEntry(BaseModel):
     """One workflow."""
 
@@ -13,6 +41,9 @@ class CatalogueEntry(BaseModel):
     description: str | None = None
     parameters: dict[str, Any] | None = None
     """JSON Schema of `params`; none where the workflow is broken."""
+    outputs: list[OutputNode] = []
+    missing_nodes: list[MissingNode] = []
+    missing_models: list[MissingModel] = []
     error: str | None = None
 
 

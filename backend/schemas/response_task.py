@@ -1,10 +1,19 @@
 """What `GET /tasks/{task_id}` answers."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel
 
 from backend.tasks import TaskState
+
+
+class OutputResponse(BaseModel):
+    """One file that the task made; `size` is in bytes."""
+
+    url: str
+    content_type: str
+    size: int
 
 
 class TaskResponse(BaseModel):
@@ -19,9 +28,18 @@ class TaskResponse(BaseModel):
     error_code: str | None = None
     mode: str
     workflow: str
-    attempt: int
+    progress: float
+    """From 0 to 1; never goes back within an attempt."""
+    node: str | None = None
+    """The title of the node that runs."""
     queue_position: int | None = None
     """Tasks that will run before this one; null where it does not wait."""
+    attempt: int
+    seed: int | None = None
+    """The seed that it ran with, drawn or given."""
+    parameters: dict[str, Any] = {}
+    """What it ran with, seeds that were drawn included."""
+    outputs: list[OutputResponse] = []
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None

@@ -10,6 +10,7 @@ from backend.errors import InvalidInput, UnknownStyle
 from backend.schemas.request_generate import GenerateRequest
 from backend.services.catalogue import ModeCatalogue
 from backend.services.images import ImageCheck
+from backend.services.parameters import is_image
 from backend.services.styles import Style
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import Task
@@ -45,11 +46,14 @@ class GenerationRouter:
         """
         if self._catalogue.binding:
             await self._check(request)
+        params = self._params(request)
+        if self._catalogue.binding:
+            await self._check_parameters(request.mode, params)
         task = Task(
             id=str(uuid.uuid4()),
             mode=request.mode,
             workflow=self._catalogue.workflow(request.mode),
-            params=self._params(request),
+            params=params,
             created_at=time.time(),
         )
         await self._store.add(task)
@@ -83,6 +87,13 @@ class GenerationRouter:
         if request.target_image is not None:
             self._image_check.check("target_image", request.target_image)
 
+    async def _check_parameters(self, mode: str, params: Mapping[str, Any]) -> None:
+        await self._catalogue.check_parameters(mode, params)
+        schema = self._catalogue.parameters(mode)
+        for name, value in params.items():
+            if is_image(schema, name) and value is not None:
+                self._image_check.check(name, value)
+
     def _params(self, request: GenerateRequest) -> dict[str, Any]:
         """What the workflow gets: the fields that are there; they win over `extra_params`."""
         fields = {
@@ -91,15 +102,36 @@ class GenerationRouter:
             "target_image": request.target_image,
         }
         given = {name: value for name, value in fields.items() if value is not None}
-        params = {**(request.extra_params or {}), **given}
+        params = {**(request.extra_params or {}), **self._renamed(request.mode, given)}
         style = self._styles.get(request.style or "")
-        return _styled(params, style) if style else params
+        if style is None:
+            return params
+        schema = self._catalogue.parameters(request.mode) if self._catalogue.binding else {}
+        return _styled(params, style, schema.get("properties"))
+
+    def _renamed(self, mode: str, given: dict[str, Any]) -> dict[str, Any]:
+        """The request's images, under the names that the workflow has for them."""
+        known = self._catalogue.parameters(mode).get("properties", {})
+        renamed = dict(given)
+        if "target_image" in given and "target_image" not in known and "image" in known:
+            renamed["image"] = renamed.pop("target_image")
+        if "face_images" in given and "face_images" not in known and "face_image" in known:
+            for number, image in enumerate(renamed.pop("face_images"), 1):
+                renamed["face_image" if number == 1 else f"face_image_{number}"] = image
+        return renamed
 
 
-def _styled(params: dict[str, Any], style: Style) -> dict[str, Any]:
+def _styled(
+    params: dict[str, Any], style: Style, known: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """`known` are the workflow's parameters, None where any will do. Raises InvalidInput."""
+    if known is not None and "prompt" not in known:
+        raise InvalidInput("This mode takes no style: it has no prompt.", parameter="style")
     prompt, negative = params.get("prompt", ""), params.get("negative_prompt")
     if not isinstance(prompt, str) or not isinstance(negative, (str, type(None))):
         return params  # Wrong types are the workflow's to refuse, by name.
     styled = {**params, "prompt": style.apply(prompt)}
     negative = style.apply_negative(negative)
-    return styled if negative is None else {**styled, "negative_prompt": negative}
+    if negative is None or (known is not None and "negative_prompt" not in known):
+        return styled
+    return {**styled, "negative_prompt": negative}

@@ -23,7 +23,7 @@ class Style(BaseModel):
     def apply(self, prompt: str) -> str:
         """The client's prompt in its place, or after the template where that has none."""
         if PLACE in self.prompt:
-            return self.prompt.replace(PLACE, prompt)
+            return self.prompt.replace(PLACE, prompt).strip(" ,")
         return ", ".join(filter(None, [prompt, self.prompt]))
 
     def apply_negative(self, negative: str | None) -> str | None:

@@ -1,27 +1,45 @@
-"""Reading tasks, and waiting for them."""
+"""Reading tasks, waiting for them, cancelling them."""
 
 import base64
+import logging
+import time
 from datetime import datetime, timezone
+from pathlib import Path
 
 import anyio
 
-from backend.errors import TaskNotFound
-from backend.schemas.response_task import TaskResponse
+from backend.errors import OutputNotFound, TaskNotFound
+from backend.schemas.response_task import OutputResponse, TaskResponse
+from backend.services.attempt import AttemptRunner
+from backend.services.progress import LiveProgress, ProgressBoard
 from backend.services.task_ends import TaskEnds
 from backend.store.outputs import OutputStore
 from backend.store.sqlite import SQLiteTaskStore
-from backend.tasks import Task
+from backend.tasks import Output, Task, TaskState
+
+log = logging.getLogger(__name__)
 
 GONE = "The image's file is no longer in the data folder."
+PLACEHOLDER_TYPE = "text/x-placeholder"
+"""Of what the stub engine makes: a word, not an image."""
 
 
 class TaskService:
     """Tasks as clients see them."""
 
-    def __init__(self, store: SQLiteTaskStore, outputs: OutputStore, ends: TaskEnds) -> None:
+    def __init__(
+        self,
+        store: SQLiteTaskStore,
+        outputs: OutputStore,
+        ends: TaskEnds,
+        board: ProgressBoard,
+        runner: AttemptRunner,
+    ) -> None:
         self._store = store
         self._outputs = outputs
         self._ends = ends
+        self._board = board
+        self._runner = runner
 
     async def show(self, task_id: str) -> TaskResponse:
         """The task as it stands. Raises TaskNotFound."""
@@ -30,10 +48,32 @@ class TaskService:
     async def wait(self, task_id: str, seconds: float) -> TaskResponse:
         """The task once it has ended, or as it stands after `seconds`. Raises TaskNotFound."""
         with self._ends.watch(task_id) as ended:
-            if not (await self._task(task_id)).state.ended:
+            task = await self._task(task_id)
+            if not task.state.ended:
                 with anyio.move_on_after(seconds):
                     await ended.wait()
+                task = await self._task(task_id)
+        return await self._response(task)
+
+    async def cancel(self, task_id: str) -> TaskResponse:
+        """End a task that waits or runs; one that has ended stays as it is. Raises TaskNotFound."""
+        task = await self._store.cancel(task_id, time.time())
+        if task is not None:
+            log.info("Task %s cancelled", task.id)
+            self._ends.announce(task.id)
+            if task.job_id is not None:
+                await self._runner.cancel(task.job_id)
         return await self.show(task_id)
+
+    async def output(self, task_id: str, number: int) -> tuple[Path, Output]:
+        """Where a task's file is, from 0. Raises TaskNotFound, OutputNotFound."""
+        task = await self._task(task_id)
+        if not 0 <= number < len(task.outputs):
+            raise OutputNotFound(f"Task {task.id} has {len(task.outputs)} outputs, from 0.")
+        path = self._outputs.path(task.id, task.outputs[number])
+        if not await anyio.Path(path).is_file():
+            raise OutputNotFound(GONE)
+        return path, task.outputs[number]
 
     async def _task(self, task_id: str) -> Task:
         task = await self._store.get(task_id)
@@ -43,6 +83,9 @@ class TaskService:
 
     async def _response(self, task: Task) -> TaskResponse:
         image, gone = await self._image(task)
+        live = self._board.get(task.id) if task.state is TaskState.RUNNING else None
+        done = LiveProgress(1.0 if task.state is TaskState.DONE else 0.0)
+        seed = task.values.get("seed")
         return TaskResponse(
             task_id=task.id,
             status=task.state,
@@ -51,23 +94,40 @@ class TaskService:
             error_code=task.error_code,
             mode=task.mode,
             workflow=task.workflow,
+            progress=(live or done).value,
+            node=live.node if live else None,
+            queue_position=await self._position(task),
             attempt=task.attempt,
-            queue_position=await self._store.position(task.id),
+            seed=seed if isinstance(seed, int) else None,
+            parameters=task.values,
+            outputs=[_output(task.id, number, each) for number, each in enumerate(task.outputs)],
             created_at=_moment(task.created_at),
             started_at=_moment(task.started_at),
             finished_at=_moment(task.finished_at),
         )
 
+    async def _position(self, task: Task) -> int | None:
+        return await self._store.position(task.id) if task.state is TaskState.QUEUED else None
+
     async def _image(self, task: Task) -> tuple[str | None, str | None]:
-        """The first output in base64, or why there is none."""
-        if not task.outputs:
-            return None, None
-        data = await self._outputs.read(task.id, task.outputs[0])
-        if data is None:
-            return None, GONE
-        if task.outputs[0].content_type.startswith("text/"):
-            return data.decode(), None  # The stub's placeholder: a word, not an image.
-        return base64.b64encode(data).decode("ascii"), None
+        """The first image in base64, or why there is none."""
+        for output in task.outputs:
+            if output.content_type.startswith("image/") or output.content_type == PLACEHOLDER_TYPE:
+                data = await self._outputs.read(task.id, output)
+                if data is None:
+                    return None, GONE
+                if output.content_type == PLACEHOLDER_TYPE:
+                    return data.decode(), None
+                return base64.b64encode(data).decode("ascii"), None
+        return None, None
+
+
+def _output(task_id: str, number: int, output: Output) -> OutputResponse:
+    return OutputResponse(
+        url=f"/tasks/{task_id}/outputs/{number}",
+        content_type=output.content_type,
+        size=output.size,
+    )
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -1,10 +1,11 @@
 """The background worker: takes queued tasks, one a slot, to the GPU service and back."""
 
 import asyncio
-import base64
+import functools
 import logging
 import random
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ import anyio
 from backend.clients.gpu_client import GPUClient
 from backend.errors import (
     GPUServiceError,
+    GPUServiceRefused,
     GPUServiceUnreachable,
     StorageFull,
     StorageUnavailable,
 )
+from backend.services.attempt import AttemptRunner
 from backend.services.catalogue import ModeCatalogue
 from backend.services.task_ends import TaskEnds
-from backend.store.outputs import OutputStore
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import Outcome, Task, TaskState
 
@@ -32,8 +34,12 @@ log = logging.getLogger(__name__)
 
 STORAGE_ERRORS = (StorageFull, StorageUnavailable)
 BUG = "The backend failed on this task: this is our bug, its log has the trace."
-NOTHING_SPENT = frozenset({"gpu_service_unreachable", "comfyui_unavailable", "service_stopping"})
+NOTHING_SPENT = frozenset(
+    {"gpu_service_unreachable", "comfyui_unavailable", "service_stopping", "no_free_slot"}
+)
 """Codes of attempts that never began: they do not count."""
+NOT_TAKEN = frozenset({"service_stopping", "no_free_slot"})
+"""Codes of refusals that say nothing of the job itself."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class TaskWorker:
     def __init__(
         self,
         store: SQLiteTaskStore,
-        outputs: OutputStore,
+        runner: AttemptRunner,
         client: GPUClient,
         catalogue: ModeCatalogue,
         ends: TaskEnds,
@@ -66,7 +72,7 @@ class TaskWorker:
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._store = store
-        self._outputs = outputs
+        self._runner = runner
         self._client = client
         self._catalogue = catalogue
         self._ends = ends
@@ -112,14 +118,15 @@ class TaskWorker:
     async def _work(self) -> None:
         while not self._stop.is_set():
             self._queued.clear()
-            task = await self._until_stored(self._claim)
+            job_id = str(uuid.uuid4())
+            task = await self._until_stored(functools.partial(self._claim, job_id))
             if task is None:
                 await self._idle()
             else:
-                await self._attempt(task)
+                await self._attempt(task, resume=task.job_id != job_id)
 
-    async def _claim(self) -> Task | None:
-        claiming = asyncio.ensure_future(self._store.claim(time.time()))
+    async def _claim(self, job_id: str) -> Task | None:
+        claiming = asyncio.ensure_future(self._store.claim(time.time(), job_id))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -132,14 +139,17 @@ class TaskWorker:
         with anyio.move_on_after(self._pace.idle):
             await self._queued.wait()
 
-    async def _attempt(self, task: Task) -> None:
-        log.info("Task %s: attempt %d", task.id, task.attempt)
+    async def _attempt(self, task: Task, *, resume: bool) -> None:
+        log.info("Task %s: attempt %d, job %s", task.id, task.attempt, task.job_id)
         try:
-            outcome = await self._outcome(task)
+            outcome = await self._runner.run(
+                task, resume=resume, still_wanted=lambda: self._store.is_current(task)
+            )
         except GPUServiceError as exc:
             await self._after_failure(task, exc)
         except STORAGE_ERRORS as exc:
-            await self._put_back(task, exc.message, spent=False)
+            # Its job is done, and found again once there is room.
+            await self._put_back(task, exc.message, spent=False, keep_job=True)
             await asyncio.sleep(self._pace.away)
         except asyncio.CancelledError:
             await self._hand_over(task)
@@ -150,15 +160,6 @@ class TaskWorker:
         else:
             await self._finish(task, outcome)
 
-    async def _outcome(self, task: Task) -> Outcome:
-        answer = await self._client.generate(task.workflow, task.params)
-        image = answer.get("image")
-        if answer.get("status") != "done" or not isinstance(image, str) or not image:
-            error = str(answer.get("error") or "The GPU service gave no image and no reason.")
-            return Outcome(TaskState.FAILED, error=error, error_code="generation_failed")
-        output = await self._outputs.save(task.id, 0, _content(image))
-        return Outcome(TaskState.DONE, outputs=(output,))
-
     async def _after_failure(self, task: Task, exc: GPUServiceError) -> None:
         spent = exc.code not in NOTHING_SPENT
         if not exc.retryable or (spent and task.attempt >= self._max_attempts):
@@ -166,23 +167,27 @@ class TaskWorker:
             outcome = Outcome(TaskState.FAILED, error=exc.message + tries, error_code=exc.code)
             await self._finish(task, outcome)
             return
-        await self._put_back(task, exc.message, spent=spent)
+        # What broke off may go on without us, and is found again; what was refused is over.
+        keep_job = not isinstance(exc, GPUServiceRefused) or exc.code in NOT_TAKEN
+        await self._put_back(task, exc.message, spent=spent, keep_job=keep_job)
         if isinstance(exc, GPUServiceUnreachable):
             await self._until_back()
         elif not spent:
             await asyncio.sleep(self._pace.away)
 
-    async def _put_back(self, task: Task, reason: str, *, spent: bool) -> None:
+    async def _put_back(self, task: Task, reason: str, *, spent: bool, keep_job: bool) -> None:
         log.warning("Task %s waits: %s", task.id, reason)
         # Full jitter, so that what failed together does not come back together.
         delay = self._jitter(0.0, min(self._pace.backoff, 2.0**task.attempt)) if spent else 0.0
         due = time.time() + delay
-        await self._until_stored(lambda: self._store.release(task, not_before=due, spent=spent))
+        await self._until_stored(
+            lambda: self._store.release(task, not_before=due, spent=spent, keep_job=keep_job)
+        )
 
     async def _hand_over(self, task: Task) -> None:
         """We are stopping: the next process goes on with it."""
         try:
-            await self._store.release(task, not_before=0.0, spent=False)
+            await self._store.release(task, not_before=0.0, spent=False, keep_job=True)
         except STORAGE_ERRORS as exc:
             # Not a moment to wait for room: the next process finds it running, and recovers it.
             log.error("Task %s cannot be put back: %s", task.id, exc.message)
@@ -216,14 +221,6 @@ class TaskWorker:
             except STORAGE_ERRORS as exc:
                 log.error("The worker cannot go on yet: %s", exc.message)
                 await asyncio.sleep(self._pace.away)
-
-
-def _content(image: str) -> bytes | str:
-    """The image's bytes; what is not base64 is the stub's placeholder, kept as the word it is."""
-    try:
-        return base64.b64decode(image, validate=True)
-    except ValueError:
-        return image.encode("utf-8", "backslashreplace").decode()
 
 
 def _because(error: str | None) -> str:

@@ -13,7 +13,9 @@ CREATE TABLE tasks (
     finished_at REAL,
     error       TEXT,
     error_code  TEXT,
-    outputs     TEXT NOT NULL DEFAULT '[]'
+    outputs     TEXT NOT NULL DEFAULT '[]',
+    "values"    TEXT NOT NULL DEFAULT '{}',
+    job_id      TEXT
 ) STRICT;
 
 CREATE INDEX tasks_queued ON tasks (seq) WHERE state = 'queued';

@@ -27,7 +27,7 @@ LOCK = "backend.lock"
 CRASHED = "The backend was killed during each attempt. Look into its log, then send it again."
 COLUMNS = (
     "id, mode, workflow, params, created_at, state, attempt, "
-    "started_at, finished_at, error, error_code, outputs"
+    'started_at, finished_at, error, error_code, outputs, "values", job_id'
 )
 
 
@@ -61,20 +61,36 @@ class SQLiteTaskStore:
         """How many queued tasks are before this one; None where it does not wait."""
         return await self._run(self._position, task_id)
 
-    async def claim(self, now: float) -> Task | None:
-        """Take the first task that is due, as running, as a new attempt."""
-        return await self._run(self._claim, now)
+    async def claim(self, now: float, job_id: str) -> Task | None:
+        """Take the first task that is due, as running, as a new attempt.
+
+        It gets `job_id`, unless it has one still: a job that may go on somewhere.
+        """
+        return await self._run(self._claim, now, job_id)
+
+    async def is_current(self, task: Task) -> bool:
+        """Whether a claimed task is still this attempt's to run."""
+        return await self._run(self._is_current, task)
+
+    async def cancel(self, task_id: str, now: float) -> Task | None:
+        """End a task that waits or runs; None where there is none to end."""
+        return await self._run(self._cancel, task_id, now)
 
     async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
         """End a claimed task; False where this attempt is no longer the one that counts."""
         return await self._run(self._finish, task, outcome, now)
 
-    async def release(self, task: Task, *, not_before: float, spent: bool) -> bool:
-        """Put a claimed task back in its place in the queue; `spent` counts the attempt."""
-        return await self._run(self._release, task, not_before, spent)
+    async def release(
+        self, task: Task, *, not_before: float, spent: bool, keep_job: bool = False
+    ) -> bool:
+        """Put a claimed task back in its place in the queue.
+
+        `spent` counts the attempt; `keep_job` where its job may go on, to be found again.
+        """
+        return await self._run(self._release, task, not_before, spent, keep_job)
 
     async def recover(self, max_attempts: int, now: float) -> int:
-        """Queue again what ran when the last process ended; its attempts count.
+        """Queue again what ran when the last process ended, its jobs kept; its attempts count.
 
         What has none left has failed. Returns how many ran.
         """
@@ -137,37 +153,60 @@ class SQLiteTaskStore:
         ).fetchone()
         return None if row is None else int(row[0])
 
-    def _claim(self, now: float) -> Task | None:
+    def _claim(self, now: float, job_id: str) -> Task | None:
         return self._one(
-            "UPDATE tasks SET state = 'running', attempt = attempt + 1, started_at = ?"
+            "UPDATE tasks SET state = 'running', attempt = attempt + 1, started_at = ?,"
+            " job_id = coalesce(job_id, ?)"
             " WHERE seq = (SELECT seq FROM tasks WHERE state = 'queued' AND not_before <= ?"
             f" ORDER BY seq LIMIT 1) RETURNING {COLUMNS}",
             now,
+            job_id,
             now,
+        )
+
+    def _is_current(self, task: Task) -> bool:
+        return bool(
+            self._db.execute(
+                "SELECT 1 FROM tasks WHERE id = ? AND attempt = ? AND job_id = ? AND state = 'running'",
+                (task.id, task.attempt, task.job_id),
+            ).fetchall()
+        )
+
+    def _cancel(self, task_id: str, now: float) -> Task | None:
+        return self._one(
+            "UPDATE tasks SET state = 'cancelled', finished_at = ?"
+            f" WHERE id = ? AND state IN ('queued', 'running') RETURNING {COLUMNS}",
+            now,
+            task_id,
         )
 
     def _finish(self, task: Task, outcome: Outcome, now: float) -> bool:
         outputs = json.dumps([asdict(output) for output in outcome.outputs])
         return self._changed(
-            "UPDATE tasks SET state = ?, finished_at = ?, error = ?, error_code = ?, outputs = ?"
-            " WHERE id = ? AND attempt = ? AND state = 'running'",
+            "UPDATE tasks SET state = ?, finished_at = ?, error = ?, error_code = ?, outputs = ?,"
+            ' "values" = ?'
+            " WHERE id = ? AND attempt = ? AND job_id = ? AND state = 'running'",
             outcome.state.value,
             now,
             _encodable(outcome.error),
             _encodable(outcome.error_code),
             outputs,
+            json.dumps(outcome.values),
             task.id,
             task.attempt,
+            task.job_id,
         )
 
-    def _release(self, task: Task, not_before: float, spent: bool) -> bool:
+    def _release(self, task: Task, not_before: float, spent: bool, keep_job: bool) -> bool:
         return self._changed(
             "UPDATE tasks SET state = 'queued', started_at = NULL, not_before = ?,"
-            " attempt = attempt - ? WHERE id = ? AND attempt = ? AND state = 'running'",
+            " attempt = attempt - ?, job_id = ? WHERE id = ? AND attempt = ? AND job_id = ? AND state = 'running'",
             not_before,
             0 if spent else 1,
+            task.job_id if keep_job else None,
             task.id,
             task.attempt,
+            task.job_id,
         )
 
     def _recover(self, max_attempts: int, now: float) -> int:
@@ -216,5 +255,6 @@ def _task(row: sqlite3.Row) -> Task:
     fields = dict(row)
     fields["state"] = TaskState(fields["state"])
     fields["params"] = json.loads(fields["params"])
+    fields["values"] = json.loads(fields["values"])
     fields["outputs"] = tuple(Output(**each) for each in json.loads(fields["outputs"]))
     return Task(**fields)

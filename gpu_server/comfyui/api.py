@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import httpx
 
 from gpu_server.comfyui.errors import error_of_rejection
@@ -11,20 +12,31 @@ from gpu_server.workflows.graph import Graph, node_title
 
 HEALTH_TIMEOUT = 5.0
 """Seconds, as the specification says."""
+CANNOT_REACH = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
+"""UnicodeError: a host name that no name server can be asked for."""
+LOOK_TIMEOUT = 5.0
+OBJECT_INFO_TIMEOUT = 60.0
+TRANSFER_TIMEOUT = 120.0
 
 
 class ComfyUIAPI:
     """Thin and typed. Raises ComfyUIUnavailable where nobody answers, else ComfyUIError."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, url: str, health_timeout: float = HEALTH_TIMEOUT
+    ) -> None:
         self._http = http
         self.url = url.rstrip("/")
+        self._health_timeout = health_timeout
 
     async def is_up(self) -> bool:
         """Whether `/system_stats` answers 200 within 5 s. Never raises."""
+        timeout = self._health_timeout
         try:
-            reply = await self._http.get(f"{self.url}/system_stats", timeout=HEALTH_TIMEOUT)
-        except (httpx.HTTPError, httpx.InvalidURL):
+            # httpx counts anew with every byte that comes.
+            with anyio.fail_after(timeout):
+                reply = await self._http.get(f"{self.url}/system_stats", timeout=timeout)
+        except (*CANNOT_REACH, TimeoutError):
             return False
         return reply.status_code == 200
 
@@ -48,13 +60,13 @@ class ComfyUIAPI:
 
     async def history(self, prompt_id: str) -> dict[str, Any] | None:
         """The finished job's entry, or None while it is pending or where it is unknown."""
-        reply = _ok(await self._request("GET", f"/history/{prompt_id}"))
+        reply = _ok(await self._request("GET", f"/history/{prompt_id}", timeout=LOOK_TIMEOUT))
         entry = _json_object(reply).get(prompt_id)
         return entry if isinstance(entry, dict) else None
 
     async def queued(self) -> tuple[list[str], list[str]]:
         """The ids that run, and those that wait in the order in which they will run."""
-        queue = _json_object(_ok(await self._request("GET", "/queue")))
+        queue = _json_object(_ok(await self._request("GET", "/queue", timeout=LOOK_TIMEOUT)))
         running = [item[1] for item in queue.get("queue_running", [])]
         # The list is ComfyUI's heap: only the numbers tell the order.
         pending = sorted(queue.get("queue_pending", []), key=lambda item: item[0])
@@ -69,7 +81,8 @@ class ComfyUIAPI:
     async def view(self, file: Mapping[str, str]) -> bytes:
         """The bytes of one output, named as the history names it."""
         params = {key: file.get(key, "") for key in ("filename", "subfolder", "type")}
-        return _ok(await self._request("GET", "/view", params=params)).content
+        reply = await self._request("GET", "/view", params=params, timeout=TRANSFER_TIMEOUT)
+        return _ok(reply).content
 
     async def cancel(self, prompt_id: str) -> None:
         """Take this job, and no other, out of ComfyUI, waiting or running."""
@@ -82,10 +95,34 @@ class ComfyUIAPI:
         if prompt_id in running:
             await self._request("POST", "/interrupt", json={"prompt_id": prompt_id})
 
+    async def free(self) -> None:
+        """Unload all models, after an out-of-memory."""
+        await self._request("POST", "/free", json={"unload_models": True, "free_memory": True})
+
+    async def object_info(self) -> dict[str, Any]:
+        """All node classes with their inputs."""
+        reply = await self._request("GET", "/object_info", timeout=OBJECT_INFO_TIMEOUT)
+        return _json_object(_ok(reply))
+
+    async def upload(self, name: str, data: bytes, subfolder: str) -> str:
+        """Put an image among ComfyUI's inputs, and return the value that a loader takes."""
+        reply = _ok(
+            await self._request(
+                "POST",
+                "/upload/image",
+                files={"image": (name, data)},
+                data={"type": "input", "subfolder": subfolder, "overwrite": "true"},
+                timeout=TRANSFER_TIMEOUT,
+            )
+        )
+        stored = _json_object(reply)
+        parts = (stored.get("subfolder"), stored.get("name") or name)
+        return "/".join(str(part) for part in parts if part)
+
     async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             return await self._http.request(method, f"{self.url}{path}", **options)
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        except CANNOT_REACH as exc:
             raise ComfyUIUnavailable(
                 f"ComfyUI does not answer at {self.url} ({type(exc).__name__}). "
                 "Start it, or set COMFYUI_API_URL."

@@ -51,7 +51,12 @@ def _node_rejection(
         value = str(info.get("received_value"))
         near = difflib.get_close_matches(value, choices, n=3, cutoff=0.3) or choices[:5]
         message += f": {value!r}. "
-        message += f"It has: {', '.join(near)}" if near else "It has none installed"
+        if near:
+            message += f"It has: {', '.join(near)}"
+        elif info.get("input_config"):
+            message += "It has none installed"
+        else:  # ComfyUI sends no list of more than 20 choices.
+            message += "Look in ComfyUI for the names that it has"
     elif problem.get("details") and problem["details"] != name:
         message += f" ({problem['details']})"
     return ComfyUIRejected(
@@ -88,6 +93,15 @@ def error_of_execution(entry: Mapping[str, Any], titles: Titles) -> GPUServiceEr
     if status.get("status_str") == "error":
         return ComfyUIExecutionFailed("ComfyUI says that the job failed, and not why: see its log.")
     return None
+
+
+def is_out_of_memory(entry: Mapping[str, Any]) -> bool:
+    """Whether that is why the job failed."""
+    for name, data in (entry.get("status") or {}).get("messages", []):
+        if name == "execution_error":
+            text = f"{data.get('exception_type')} {data.get('exception_message')}".lower()
+            return "outofmemory" in text or "out of memory" in text
+    return False
 
 
 def _execution_failed(data: Mapping[str, Any], titles: Titles) -> ComfyUIExecutionFailed:

@@ -1,8 +1,9 @@
 """`POST /generate`."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from gpu_server.problems import PROBLEMS
+from gpu_server.routers.hangup import while_connected
 from gpu_server.schemas.generate_request import GenerateRequest
 from gpu_server.schemas.generate_response import GenerateResponse
 from gpu_server.state import State
@@ -11,6 +12,6 @@ router = APIRouter(tags=["generate"], responses=PROBLEMS)
 
 
 @router.post("/generate")
-async def generate(request: GenerateRequest, state: State) -> GenerateResponse:
+async def generate(body: GenerateRequest, state: State, request: Request) -> GenerateResponse:
     """Run a workflow, wait for it, and answer with its first image."""
-    return await state.generation.generate(request)
+    return await while_connected(request, state.generation.generate(body))

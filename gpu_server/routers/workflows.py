@@ -1,14 +1,39 @@
 """`GET /workflows`."""
 
-from fastapi import APIRouter
+from typing import Annotated, Any
 
-from gpu_server.schemas.catalogue import Catalogue
+from fastapi import APIRouter, Header, Response
+
+from gpu_server.problems import PROBLEMS
+from gpu_server.schemas.catalogue import Catalogue, CatalogueEntry
 from gpu_server.state import State
 
-router = APIRouter(tags=["workflows"])
+router = APIRouter(prefix="/workflows", tags=["workflows"], responses=PROBLEMS)
+
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The catalogue is as it was"}}
 
 
-@router.get("/workflows")
-async def workflows(state: State) -> Catalogue:
-    """What can be run here, each with the JSON Schema of its parameters."""
+@router.get("", response_model=Catalogue, responses=NOT_MODIFIED)
+async def workflows(
+    state: State,
+    response: Response,
+    refresh: bool = False,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Catalogue | Response:
+    """What can be run here, each with the JSON Schema of its parameters.
+
+    `refresh` asks ComfyUI anew what nodes and models it has.
+    """
+    if refresh:
+        await state.catalogue.refresh()
+    etag = f'"{await state.catalogue.version()}"'
+    if etag == if_none_match:
+        return Response(status_code=304, headers={"ETag": etag})
+    response.headers["ETag"] = etag
     return await state.catalogue.read()
+
+
+@router.get("/{name}")
+async def workflow(name: str, state: State) -> CatalogueEntry:
+    """One workflow: its parameters, its outputs, and what it lacks on this ComfyUI."""
+    return await state.catalogue.read_one(name)

@@ -2,7 +2,41 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
+
+
+class OutputNodeEntry(BaseModel):
+    """A node that makes files."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    node: str
+    title: str
+    class_type: str
+    kind: str
+
+
+class MissingNodeEntry(BaseModel):
+    """A node whose class this ComfyUI does not have, and the nearest that it has."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    node: str
+    title: str
+    class_type: str
+    nearest: list[str]
+
+
+class MissingModelEntry(BaseModel):
+    """A model file that this ComfyUI does not have, and the nearest that it has."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    node: str
+    title: str
+    input: str
+    value: str
+    nearest: list[str]
 
 
 class CatalogueEntry(BaseModel):
@@ -12,6 +46,9 @@ class CatalogueEntry(BaseModel):
     title: str | None = None
     description: str | None = None
     parameters: dict[str, Any] | None = None
+    outputs: list[OutputNodeEntry] = []
+    missing_nodes: list[MissingNodeEntry] = []
+    missing_models: list[MissingModelEntry] = []
     error: str | None = None
 
 

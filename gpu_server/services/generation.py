@@ -1,64 +1,39 @@
-"""Running a workflow for a caller who waits, a bounded number at once."""
+"""The specification's blocking call, on top of the jobs."""
 
-import asyncio
-import logging
+import base64
 
-from gpu_server.comfy_client import ComfyClient
-from gpu_server.errors import ComfyUIExecutionFailed, ServiceStopping
+from gpu_server.comfy_client import PLACEHOLDER_TYPE, JobRequest
+from gpu_server.errors import ComfyUIExecutionFailed
 from gpu_server.schemas.generate_request import GenerateRequest
 from gpu_server.schemas.generate_response import GenerateResponse
-from gpu_server.utils.logging import describe
-
-log = logging.getLogger(__name__)
+from gpu_server.services.job import Job
+from gpu_server.services.jobs import JobService
 
 
 class GenerationService:
-    """The blocking call of the specification, on top of an engine."""
+    """Runs a workflow for a caller who waits."""
 
-    def __init__(self, client: ComfyClient, max_concurrent_tasks: int) -> None:
-        self._client = client
-        self._slots = asyncio.Semaphore(max_concurrent_tasks)
-        self._running: set[asyncio.Task[str]] = set()
-        self._stopping = False
-
-    def stop(self) -> None:
-        """Take what runs out of ComfyUI again, and run nothing more: the process ends."""
-        self._stopping = True
-        for task in self._running:
-            task.cancel()
+    def __init__(self, jobs: JobService) -> None:
+        self._jobs = jobs
 
     async def generate(self, request: GenerateRequest) -> GenerateResponse:
         """Run the workflow and return its first image.
 
         A job that ran and failed is an answer, `failed`; one that could not run is raised.
         """
-        log.info(
-            "Generate: workflow=%r params=%s",
-            request.workflow,
-            describe(request.params, whole=log.isEnabledFor(logging.DEBUG)),
-        )
-        try:
-            image = await self._run(request)
-        except ComfyUIExecutionFailed as exc:
-            log.warning("Workflow %r failed: %s", request.workflow, exc)
-            return GenerateResponse(status="failed", error=exc.message)
-        return GenerateResponse(status="done", image=image)
+        job = await self._jobs.run(JobRequest(request.workflow, request.params))
+        if isinstance(job.error, ComfyUIExecutionFailed):
+            return GenerateResponse(status="failed", error=job.error.message)
+        if job.error is not None:
+            raise job.error
+        if not job.outputs:
+            return GenerateResponse(status="failed", error="The job was cancelled.")
+        return GenerateResponse(status="done", image=_first_image(job))
 
-    async def _run(self, request: GenerateRequest) -> str:
-        task = asyncio.create_task(self._in_slot(request), name=f"generate {request.workflow}")
-        self._running.add(task)
-        try:
-            return await task
-        except asyncio.CancelledError as exc:
-            if not self._stopping:
-                raise
-            raise ServiceStopping("The GPU service stops. Send the request again.") from exc
-        finally:
-            self._running.discard(task)
-            task.cancel()
 
-    async def _in_slot(self, request: GenerateRequest) -> str:
-        async with self._slots:
-            if self._stopping:
-                raise ServiceStopping("The GPU service stops. Send the request again.")
-            return await self._client.execute_workflow(request.workflow, request.params)
+def _first_image(job: Job) -> str:
+    """Base64; the stub's placeholder as the word it is."""
+    first = job.outputs[0]
+    if first.content_type == PLACEHOLDER_TYPE:
+        return first.data.decode()
+    return base64.b64encode(first.data).decode("ascii")

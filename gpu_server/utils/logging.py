@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
@@ -14,6 +15,8 @@ FIELDS = "%(asctime)s %(name)s %(levelname)s %(message)s"
 CHATTY = ("httpx", "httpcore", "websockets")
 PLAIN = frozenset({"mode", "style", "workflow", "model", "sampler_name", "scheduler"})
 """String parameters that are names, not what a client wrote or drew."""
+MAX_SHOWN = 2000
+"""Characters of one request's parameters."""
 
 
 class OneLineFormatter(logging.Formatter):
@@ -22,8 +25,15 @@ class OneLineFormatter(logging.Formatter):
     default_msec_format = "%s.%03d"
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        record.message = record.message.replace("\r", "\\r").replace("\n", "\\n")
+        message = record.message.replace("\r", "\\r").replace("\n", "\\n")
+        # An unpaired surrogate cannot be written, and the whole record would be lost.
+        record.message = message.encode("utf-8", "backslashreplace").decode()
         return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        trace = super().formatException(ei).encode("utf-8", "backslashreplace").decode()
+        # Indented: an error's text may have lines that look like records.
+        return trace.replace("\r", "\\r").replace("\n", "\n    ")
 
 
 def setup_logging(level: str, log_format: str) -> None:
@@ -47,16 +57,18 @@ def setup_logging(level: str, log_format: str) -> None:
 
 
 def describe(params: Mapping[str, Any], *, whole: bool = False) -> str:
-    """Parameters for the log: texts and images as lengths, unless `whole`."""
-    shown = params if whole else {key: _shown(key, value) for key, value in params.items()}
-    return json.dumps(shown, default=str)
+    """Parameters for the log: texts and images as lengths, and not too many, unless `whole`."""
+    if whole:
+        return json.dumps(params, default=str)
+    text = json.dumps(_shown("", params), default=str)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _shown(key: str, value: Any) -> Any:
     if isinstance(value, str):
         return value if key in PLAIN and len(value) <= 100 else f"<{len(value)} characters>"
     if isinstance(value, Mapping):
-        return {name: _shown(name, item) for name, item in value.items()}
+        return {name[:100]: _shown(name, item) for name, item in islice(value.items(), 50)}
     if isinstance(value, (list, tuple)):
         return [_shown(key, item) for item in value[:20]]
     return value

@@ -1,0 +1,116 @@
+"""One attempt of a task: a job on the GPU service, followed to its end, its files fetched."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import anyio
+
+from backend.clients.gpu_client import GPUClient
+from backend.errors import GPUServiceError, GPUServiceRefused, GPUServiceTimeout
+from backend.schemas.gpu_job import GPUJob, GPUJobEvent
+from backend.services.progress import LiveProgress, ProgressBoard
+from backend.store.outputs import OutputStore
+from backend.tasks import Outcome, Task, TaskState
+
+log = logging.getLogger(__name__)
+
+
+class AttemptRunner:
+    """`timeout` is in seconds: for the wait on the GPU service, and again from its start on."""
+
+    def __init__(
+        self, client: GPUClient, outputs: OutputStore, board: ProgressBoard, timeout: float
+    ) -> None:
+        self._client = client
+        self._outputs = outputs
+        self._board = board
+        self._timeout = timeout
+
+    async def run(
+        self, task: Task, *, resume: bool, still_wanted: Callable[[], Awaitable[bool]]
+    ) -> Outcome:
+        """Start the task's job, or find it again, and bring home what it makes.
+
+        `still_wanted` is asked once it has started: who cancels the task cancels the job too, and
+        may have come before there was one.
+
+        Raises GPUServiceError's subclasses, StorageFull, StorageUnavailable.
+        """
+        job_id = str(task.job_id)
+        events = self._client.run_job(job_id, task.workflow, task.params, resume=resume)
+        try:
+            with anyio.fail_after(self._timeout) as scope:
+                async with aclosing(events):
+                    first = await anext(events, None)
+                    if not await still_wanted():
+                        await self.cancel(job_id)
+                    job = await self._ended(task, first, events, scope)
+        except TimeoutError as exc:
+            await self.cancel(job_id)
+            raise GPUServiceTimeout(
+                f"The GPU service did not finish within {self._timeout:g} s. "
+                "Ask for less (steps, size), or raise REQUEST_TIMEOUT."
+            ) from exc
+        finally:
+            self._board.remove(task.id)
+        return await self._outcome(task, job)
+
+    async def _ended(
+        self,
+        task: Task,
+        event: GPUJobEvent | None,
+        events: AsyncIterator[GPUJobEvent],
+        scope: anyio.CancelScope,
+    ) -> GPUJob:
+        """The job, once it has ended."""
+        while event is not None:
+            match event.kind:
+                case "started":
+                    # What went before was waiting for another's turn.
+                    scope.deadline = anyio.current_time() + self._timeout
+                    self._board.put(task.id, LiveProgress(0.0))
+                case "progress":
+                    self._board.put(task.id, _progress(event.data))
+                case "done" | "failed" | "cancelled":
+                    # Read to the end of the answer: only then is the connection free for others.
+                    await anext(events, None)
+                    return GPUJob.model_validate(event.data)
+            event = await anext(events, None)
+        raise GPUServiceError("The GPU service let go of the job before it had ended.")
+
+    async def cancel(self, job_id: str) -> None:
+        """Take the job off the GPU, as far as that can be done."""
+        try:
+            await self._client.cancel_job(job_id)
+        except GPUServiceError as exc:
+            log.warning("Job %s could not be cancelled: %s", job_id, exc.message)
+
+    async def _outcome(self, task: Task, job: GPUJob) -> Outcome:
+        if job.state == "cancelled":
+            return Outcome(TaskState.CANCELLED)
+        if job.state != "done":
+            raise _failure(job.error or {})
+        outputs = [
+            await self._outputs.save(
+                task.id,
+                each.number,
+                await self._client.output(job.id, each.number),
+                each.content_type,
+            )
+            for each in job.outputs
+        ]
+        return Outcome(TaskState.DONE, outputs=tuple(outputs), values=job.values)
+
+
+def _progress(data: Mapping[str, Any]) -> LiveProgress:
+    return LiveProgress(float(data.get("progress") or 0.0), data.get("node_title"))
+
+
+def _failure(problem: Mapping[str, Any]) -> GPUServiceRefused:
+    return GPUServiceRefused(
+        str(problem.get("detail") or "The GPU service gave no image and no reason."),
+        code=str(problem.get("code") or "generation_failed"),
+        retryable=bool(problem.get("retryable")),
+    )

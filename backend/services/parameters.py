@@ -1,0 +1,106 @@
+"""Holding a client's parameters against the JSON Schema that the GPU service publishes."""
+
+import difflib
+import math
+import reprlib
+from collections.abc import Mapping
+from typing import Any
+
+from backend.errors import InvalidInput
+
+TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "string": ((str,), "a string"),
+    "integer": ((int,), "an integer"),
+    "number": ((int, float), "a number"),
+    "boolean": ((bool,), "a boolean"),
+}
+MAX_SHOWN = 80
+
+
+def check_parameters(schema: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Raise InvalidInput for the first value that the schema forbids.
+
+    It names the parameter, the bound and the nearest valid value. Numbers as strings are not
+    taken. `null` is a value left out, and -1 a seed left out.
+    """
+    properties = schema.get("properties", {})
+    for name, value in values.items():
+        if name not in properties:
+            raise _unknown(name, list(properties))
+        if value is not None and not (name.startswith("seed") and value == -1):
+            _check(name, properties[name], value)
+    for name in schema.get("required", ()):
+        if values.get(name) is None:
+            raise InvalidInput(f"{name} is missing: this mode needs it.", parameter=name)
+
+
+def is_image(schema: Mapping[str, Any], name: str) -> bool:
+    """Whether the parameter is an image in base64."""
+    return bool(schema.get("properties", {}).get(name, {}).get("contentEncoding") == "base64")
+
+
+def _check(name: str, rule: Mapping[str, Any], value: Any) -> None:
+    if not _has_type(rule.get("type"), value):
+        _, words = TYPES[rule["type"]]
+        raise InvalidInput(f"{name} must be {words}, not {_shown(value)}.", parameter=name)
+    if "enum" in rule and value not in rule["enum"]:
+        raise _not_in_enum(name, rule["enum"], value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        _check_bounds(name, rule, value)
+
+
+def _has_type(wanted: str | None, value: Any) -> bool:
+    if wanted not in TYPES:
+        return True
+    if isinstance(value, bool):
+        return wanted == "boolean"
+    if wanted == "integer" and isinstance(value, float):
+        return math.isfinite(value) and value.is_integer()
+    return isinstance(value, TYPES[wanted][0])
+
+
+def _check_bounds(name: str, rule: Mapping[str, Any], value: int | float) -> None:
+    low, high, step = (rule.get(key) for key in ("minimum", "maximum", "multipleOf"))
+    nearest = value if low is None else max(value, low)
+    nearest = nearest if high is None else min(nearest, high)
+    if step:
+        nearest = round(round(nearest / step) * step, 9) if nearest % step else nearest
+    if nearest == value:
+        return
+    bounds = {"at least": low, "at most": high, "a multiple of": step}
+    told = ", ".join(f"{words} {bound}" for words, bound in bounds.items() if bound is not None)
+    raise InvalidInput(
+        f"{name} must be {told}, not {value}. Nearest valid value: {nearest}.",
+        parameter=name,
+        hint=str(nearest),
+    )
+
+
+def _not_in_enum(name: str, choices: list[Any], value: Any) -> InvalidInput:
+    names = [str(choice) for choice in choices]
+    near = difflib.get_close_matches(str(value)[:MAX_SHOWN], names, n=3, cutoff=0.3)
+    if near:
+        then = f"Nearest: {', '.join(near)}."
+    elif names:
+        then = f"One of: {', '.join(names[:20])}."
+    else:
+        then = "ComfyUI has none to choose from: install one first."
+    return InvalidInput(
+        f"{name} cannot be {_shown(value)}. {then}",
+        parameter=name,
+        hint=near[0] if near else None,
+    )
+
+
+def _unknown(name: str, known: list[str]) -> InvalidInput:
+    near = difflib.get_close_matches(name[:MAX_SHOWN], known, n=1)
+    return InvalidInput(
+        f"This mode has no parameter {_shown(name)}. It takes: {', '.join(known) or 'none'}.",
+        parameter=name[:MAX_SHOWN],
+        hint=near[0] if near else None,
+    )
+
+
+def _shown(value: Any) -> str:
+    text = reprlib.repr(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

@@ -1,0 +1,139 @@
+"""One job and its story."""
+
+import asyncio
+import base64
+import logging
+import time
+from enum import Enum
+from typing import Any
+
+from gpu_server.comfy_client import PreparedJob
+from gpu_server.comfyui.messages import ImageFrame
+from gpu_server.comfyui.outputs import JobOutput
+from gpu_server.errors import GPUServiceError
+from gpu_server.services.event_log import EventKind, EventLog
+
+log = logging.getLogger(__name__)
+
+PREVIEW_SECONDS = 0.25
+PROGRESS_SECONDS = 0.05
+
+
+class JobState(str, Enum):
+    """queued → running → done, failed or cancelled."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Job:
+    """What one id stands for. Observes its own run, and writes it into its event log."""
+
+    def __init__(self, prepared: PreparedJob, *, resumable: bool) -> None:
+        self.id = prepared.id
+        self.workflow = prepared.request.workflow
+        self.digest = prepared.request.digest()
+        self.values = prepared.told()
+        self.state = JobState.QUEUED
+        self.progress = 0.0
+        self.outputs: list[JobOutput] = []
+        self.error: GPUServiceError | None = None
+        self.events = EventLog()
+        self.task: asyncio.Task[None] | None = None
+        self.resumable = resumable
+        """Whether the caller can come back for it: it knows the id."""
+        self.abandoned = False
+        """Nobody follows it any more, and it goes on in ComfyUI."""
+        self._previewed_at = 0.0
+        self._progressed_at = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+    @property
+    def size(self) -> int:
+        """Bytes of its outputs, and of what it was given: an image is long."""
+        texts = [value for value in self.request.params.values() if isinstance(value, str)]
+        return sum(map(len, texts)) + sum(len(output.data) for output in self.outputs)
+
+    def queued(self, position: int) -> None:
+        """It waits in ComfyUI behind `position` others."""
+        self.events.append(EventKind.QUEUED, {"position": position})
+
+    def started(self) -> None:
+        """ComfyUI has begun it."""
+        if self.state is JobState.QUEUED:
+            self.state = JobState.RUNNING
+            self.events.append(EventKind.STARTED, {})
+
+    def progressed(self, value: float, node_id: str | None, node_title: str | None) -> None:
+        """Passed on at most twenty times a second."""
+        self.progress = max(self.progress, value)
+        now = time.monotonic()
+        if now - self._progressed_at >= PROGRESS_SECONDS:
+            self._progressed_at = now
+            data = {"progress": self.progress, "node_id": node_id, "node_title": node_title}
+            self.events.append(EventKind.PROGRESS, data)
+
+    def previewed(self, frame: ImageFrame) -> None:
+        """Passed on at most four times a second."""
+        now = time.monotonic()
+        if now - self._previewed_at >= PREVIEW_SECONDS:
+            self._previewed_at = now
+            image = base64.b64encode(frame.image).decode("ascii")
+            data = {"content_type": frame.content_type, "image": image}
+            self.events.append(EventKind.PREVIEW, data)
+
+    def succeed(self, outputs: list[JobOutput]) -> None:
+        """It has made these."""
+        self.outputs, self.progress = outputs, 1.0
+        for number, output in enumerate(outputs):
+            self.events.append(EventKind.OUTPUT, describe_output(self.id, number, output))
+        self._end(JobState.DONE, EventKind.DONE)
+
+    def fail(self, error: GPUServiceError) -> None:
+        """It has made nothing, and this is why."""
+        self.error = error
+        self._end(JobState.FAILED, EventKind.FAILED)
+
+    def cancel(self) -> None:
+        """Nobody wants it any more."""
+        self._end(JobState.CANCELLED, EventKind.CANCELLED)
+
+    def document(self) -> dict[str, Any]:
+        """The job as it stands, as it is told to a client."""
+        return {
+            "id": self.id,
+            "workflow": self.workflow,
+            "state": self.state.value,
+            "progress": self.progress,
+            "values": self.values,
+            "outputs": [
+                describe_output(self.id, number, output)
+                for number, output in enumerate(self.outputs)
+            ],
+            "error": self.error.document() if self.error else None,
+        }
+
+    def _end(self, state: JobState, kind: EventKind) -> None:
+        self.state = state
+        because = f": {self.error.message}" if self.error else ""
+        log.info("Job %s %s%s", self.id, state.value, because)
+        self.events.append(kind, self.document())
+
+
+def describe_output(job_id: str, number: int, output: JobOutput) -> dict[str, Any]:
+    """What is said of a file that a job made. `size` is in bytes."""
+    return {
+        "number": number,
+        "node_id": output.node_id,
+        "filename": output.filename,
+        "content_type": output.content_type,
+        "size": len(output.data),
+        "url": f"/jobs/{job_id}/outputs/{number}",
+    }

@@ -1,0 +1,1 @@
+"""Parameters found by following a graph's links upstream from its samplers."""

@@ -1,0 +1,1 @@
+"""Tests: Workflows and their parameters."""
