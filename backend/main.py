@@ -17,7 +17,7 @@ from backend.body_limit import BodyLimit
 from backend.clients.gpu_client import GPUClient
 from backend.config import Settings, get_settings
 from backend.problems import add_error_handlers
-from backend.routers import generate, health, modes, tasks
+from backend.routers import generate, health, modes, tasks, uploads
 from backend.services.attempt import AttemptRunner
 from backend.services.catalogue import ModeCatalogue
 from backend.services.generation_router import GenerationRouter
@@ -27,6 +27,7 @@ from backend.services.progress import ProgressBoard
 from backend.services.styles import read_styles
 from backend.services.task_ends import TaskEnds
 from backend.services.tasks import TaskService
+from backend.services.uploads import UploadService
 from backend.services.worker import TaskWorker
 from backend.shutdown import on_stop_signal
 from backend.state import BackendState
@@ -61,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         expose_headers=EXPOSED_HEADERS,
     )
     add_error_handlers(app)
-    for module in (health, generate, tasks, modes):
+    for module in (health, generate, tasks, modes, uploads):
         app.include_router(module.router)
     return app
 
@@ -80,7 +81,7 @@ async def _running(settings: Settings) -> AsyncIterator[BackendState]:
         client = GPUClient(http, settings.gpu_service_url, settings.request_timeout)
         catalogue = ModeCatalogue(client, settings.mode_workflows)
         board = ProgressBoard()
-        runner = AttemptRunner(client, outputs, board, settings.request_timeout)
+        runner = AttemptRunner(client, outputs, board, settings.request_timeout, catalogue.timeout)
         worker = await stack.enter_async_context(
             TaskWorker(
                 store,
@@ -93,18 +94,22 @@ async def _running(settings: Settings) -> AsyncIterator[BackendState]:
             )
         )
         stack.enter_context(on_stop_signal(ends.close))
+        image_check = ImageCheck(settings.max_image_size_mb, settings.max_image_megapixels)
+        upload_service = UploadService(outputs, image_check)
         yield BackendState(
             health=HealthService(client, worker, settings.api_version),
             generation=GenerationRouter(
                 store,
                 catalogue,
                 styles,
-                ImageCheck(settings.max_image_size_mb, settings.max_image_megapixels),
+                image_check,
+                upload_service,
                 settings.max_face_images,
                 on_queued=worker.wake,
             ),
             tasks=TaskService(store, outputs, ends, board, runner),
             catalogue=catalogue,
+            uploads=upload_service,
         )
 
 

@@ -9,6 +9,7 @@ from backend.services.catalogue import ModeCatalogue
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
 from backend.services.tasks import TaskService
+from backend.services.uploads import UploadService
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,10 @@ class BackendState:
     generation: GenerationRouter
     tasks: TaskService
     catalogue: ModeCatalogue
+    uploads: UploadService
 
 
-def get_state(request: Request) -> BackendState:
+async def get_state(request: Request) -> BackendState:
     """The running backend's state."""
     state: BackendState = request.app.state.backend
     return state

@@ -22,6 +22,7 @@ from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine
 from gpu_server.errors import ComfyUIExecutionFailed, InvalidParameter
 from gpu_server.workflows.folder import WorkflowFolder
+from gpu_server.workflows.graph import Graph
 from gpu_server.workflows.loader import load_workflow
 from gpu_server.workflows.parameters import SEED_LIMIT, bind
 from gpu_server.workflows.workflow import Workflow
@@ -188,11 +189,17 @@ class ComfyUIClient:
         """
         workflow = job.workflow
         assert workflow is not None, "prepared by another engine"  # noqa: S101
-        values = {**job.values, **await self._images.place(job.images)}
+
+        async def bound(number: int) -> Graph:
+            """For each run anew: a ComfyUI that has lost the job may have lost its inputs too."""
+            placed = await self._images.place(job.images, anew=number > 0)
+            return bind(workflow.graph, workflow.parameters, {**job.values, **placed}).graph
+
         run = GraphRun(
             self._api,
             self._socket,
-            bind(workflow.graph, workflow.parameters, values).graph,
+            workflow.graph,
+            bound,
             job.id,
             observer,
             outputs=tuple(output.node for output in workflow.outputs),

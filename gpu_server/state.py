@@ -21,7 +21,7 @@ class ServiceState:
     catalogue: CatalogueService
 
 
-def get_state(request: Request) -> ServiceState:
+async def get_state(request: Request) -> ServiceState:
     """The running service's state."""
     state: ServiceState = request.app.state.service
     return state

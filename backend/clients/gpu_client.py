@@ -106,8 +106,8 @@ class GPUClient:
                     raise _refusal(source.response, _json_object(source.response))
                 async for event in source.aiter_sse():
                     if event.data:  # A heartbeat has none.
-                        yield GPUJobEvent(event.event, event.json())
-        except (SSEError, ValueError) as exc:
+                        yield GPUJobEvent.read(event.event, event.data)
+        except (SSEError, ValueError, RecursionError) as exc:
             raise GPUServiceError(f"The GPU service's events cannot be read ({exc!r}).") from exc
         except httpx.TimeoutException as exc:
             if isinstance(exc, NEVER_ARRIVED):
@@ -119,6 +119,9 @@ class GPUClient:
     async def output(self, job_id: str, number: int) -> bytes:
         """The bytes of one file that a job made. Raises as `generate` does."""
         reply = await self._request("GET", f"/jobs/{job_id}/outputs/{number}")
+        if reply.status_code == 404:
+            # It has been started anew; under its id, the job is found again in ComfyUI.
+            raise GPUServiceError("The GPU service has forgotten the job. It is asked for again.")
         if reply.status_code != 200:
             raise _refusal(reply, _json_object(reply))
         return reply.content
@@ -132,7 +135,7 @@ class GPUClient:
 
     def _object(self, reply: httpx.Response) -> dict[str, Any]:
         answer = _json_object(reply)
-        if not reply.is_success:
+        if reply.status_code != 200:
             raise _refusal(reply, answer)
         if answer is None:
             path = reply.request.url.path

@@ -1,9 +1,9 @@
 """Routes under `/tasks`."""
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
 
 from backend.problems import PROBLEMS
+from backend.routers.output_file import OutputFile
 from backend.schemas.response_task import TaskResponse
 from backend.state import State
 
@@ -22,8 +22,8 @@ async def cancel(task_id: str, state: State) -> TaskResponse:
     return await state.tasks.cancel(task_id)
 
 
-@router.get("/{task_id}/outputs/{number}", response_class=FileResponse)
-async def output(task_id: str, number: int, state: State) -> FileResponse:
+@router.get("/{task_id}/outputs/{number}", response_class=OutputFile)
+async def output(task_id: str, number: int, state: State) -> OutputFile:
     """One file that the task made, from 0; with ETag and ranges."""
     path, made = await state.tasks.output(task_id, number)
-    return FileResponse(path, media_type=made.content_type)
+    return OutputFile(path, media_type=made.content_type)

@@ -44,6 +44,8 @@ class CatalogueEntry(BaseModel):
     outputs: list[OutputNode] = []
     missing_nodes: list[MissingNode] = []
     missing_models: list[MissingModel] = []
+    timeout: float | None = None
+    """Seconds that it may run, where its author says so."""
     error: str | None = None
 
 

@@ -1,9 +1,12 @@
 """A job as the GPU service shows it: its `/jobs/{id}`."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
+
+ENDS = frozenset({"done", "failed", "cancelled"})
 
 
 class GPUJobOutput(BaseModel):
@@ -29,10 +32,12 @@ class GPUJob(BaseModel):
     error: dict[str, Any] | None
     """A problem document."""
 
-    @property
-    def ended(self) -> bool:
-        """Whether nothing will change any more."""
-        return self.state not in ("queued", "running")
+
+class GPUJobProgress(BaseModel):
+    """How far a job is, from 0 to 1, and the title of the node that runs."""
+
+    progress: float = 0.0
+    node_title: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,4 +45,15 @@ class GPUJobEvent:
     """One thing that happened to a job; `kind` is started, progress, done, …"""
 
     kind: str
-    data: dict[str, Any]
+    progress: GPUJobProgress | None = None
+    ended: GPUJob | None = None
+    """The whole job, where this is its end."""
+
+    @classmethod
+    def read(cls, kind: str, text: str) -> "GPUJobEvent":
+        """An event from its data. Raises ValueError, RecursionError."""
+        if kind == "progress":
+            return cls(kind, progress=GPUJobProgress.model_validate(json.loads(text)))
+        if kind in ENDS:
+            return cls(kind, ended=GPUJob.model_validate(json.loads(text)))
+        return cls(kind)

@@ -16,17 +16,29 @@ from backend.tasks import Outcome, Task, TaskState
 
 log = logging.getLogger(__name__)
 
+MARGIN = 10.0
+"""Seconds: so that the GPU service, which knows why, is the one to give up."""
+
 
 class AttemptRunner:
-    """`timeout` is in seconds: for the wait on the GPU service, and again from its start on."""
+    """`timeout` is in seconds: for the wait on the GPU service, and again from its start on.
+
+    A workflow whose author allows it more has more, and `MARGIN` for what comes after.
+    """
 
     def __init__(
-        self, client: GPUClient, outputs: OutputStore, board: ProgressBoard, timeout: float
+        self,
+        client: GPUClient,
+        outputs: OutputStore,
+        board: ProgressBoard,
+        timeout: float,
+        workflow_timeout: Callable[[str], float | None] = lambda _: None,
     ) -> None:
         self._client = client
         self._outputs = outputs
         self._board = board
         self._timeout = timeout
+        self._workflow_timeout = workflow_timeout
 
     async def run(
         self, task: Task, *, resume: bool, still_wanted: Callable[[], Awaitable[bool]]
@@ -39,9 +51,10 @@ class AttemptRunner:
         Raises GPUServiceError's subclasses, StorageFull, StorageUnavailable.
         """
         job_id = str(task.job_id)
+        timeout = self._timeout_of(task)
         events = self._client.run_job(job_id, task.workflow, task.params, resume=resume)
         try:
-            with anyio.fail_after(self._timeout) as scope:
+            with anyio.fail_after(timeout) as scope:
                 async with aclosing(events):
                     first = await anext(events, None)
                     if not await still_wanted():
@@ -50,12 +63,16 @@ class AttemptRunner:
         except TimeoutError as exc:
             await self.cancel(job_id)
             raise GPUServiceTimeout(
-                f"The GPU service did not finish within {self._timeout:g} s. "
+                f"The GPU service did not finish within {timeout:g} s. "
                 "Ask for less (steps, size), or raise REQUEST_TIMEOUT."
             ) from exc
         finally:
             self._board.remove(task.id)
         return await self._outcome(task, job)
+
+    def _timeout_of(self, task: Task) -> float:
+        allowed = self._workflow_timeout(task.workflow)
+        return self._timeout if allowed is None else max(self._timeout, allowed + MARGIN)
 
     async def _ended(
         self,
@@ -69,14 +86,15 @@ class AttemptRunner:
             match event.kind:
                 case "started":
                     # What went before was waiting for another's turn.
-                    scope.deadline = anyio.current_time() + self._timeout
+                    scope.deadline = anyio.current_time() + self._timeout_of(task)
                     self._board.put(task.id, LiveProgress(0.0))
-                case "progress":
-                    self._board.put(task.id, _progress(event.data))
-                case "done" | "failed" | "cancelled":
-                    # Read to the end of the answer: only then is the connection free for others.
-                    await anext(events, None)
-                    return GPUJob.model_validate(event.data)
+                case "progress" if event.progress:
+                    now = event.progress
+                    self._board.put(task.id, LiveProgress(now.progress, now.node_title))
+            if event.ended:
+                # Read to the end of the answer: only then is the connection free for others.
+                await anext(events, None)
+                return event.ended
             event = await anext(events, None)
         raise GPUServiceError("The GPU service let go of the job before it had ended.")
 
@@ -102,10 +120,6 @@ class AttemptRunner:
             for each in job.outputs
         ]
         return Outcome(TaskState.DONE, outputs=tuple(outputs), values=job.values)
-
-
-def _progress(data: Mapping[str, Any]) -> LiveProgress:
-    return LiveProgress(float(data.get("progress") or 0.0), data.get("node_title"))
 
 
 def _failure(problem: Mapping[str, Any]) -> GPUServiceRefused:

@@ -40,6 +40,11 @@ class ModeCatalogue:
         entry = self._entries.get(self.workflow(mode))
         return (entry.parameters if entry else None) or {}
 
+    def timeout(self, workflow: str) -> float | None:
+        """Seconds that the workflow may run, where its author says so."""
+        entry = self._entries.get(workflow)
+        return entry.timeout if entry else None
+
     def modes(self) -> list[str]:
         """The modes that have a workflow, by the names that clients use."""
         named = {mode for mode, name in self._mode_workflows.items() if name in self._entries}
@@ -56,7 +61,9 @@ class ModeCatalogue:
         entry = self._entries.get(self.workflow(mode))
         if entry is None:
             raise ModeNotFound(self._no_such(mode), available=self.modes())
-        return ModeResponse(mode=mode, workflow=entry.name, **entry.model_dump(exclude={"name"}))
+        return ModeResponse(
+            mode=mode, workflow=entry.name, **entry.model_dump(exclude={"name", "timeout"})
+        )
 
     async def refresh(self, *, anew: bool = False) -> None:
         """Ask the GPU service; where it does not answer, the copy stays.

@@ -12,6 +12,7 @@ from backend.services.catalogue import ModeCatalogue
 from backend.services.images import ImageCheck
 from backend.services.parameters import is_image
 from backend.services.styles import Style
+from backend.services.uploads import UploadService
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import Task
 from backend.utils.logging import describe
@@ -28,6 +29,7 @@ class GenerationRouter:
         catalogue: ModeCatalogue,
         styles: Mapping[str, Style],
         image_check: ImageCheck,
+        uploads: UploadService,
         max_face_images: int,
         on_queued: Callable[[], None],
     ) -> None:
@@ -35,6 +37,7 @@ class GenerationRouter:
         self._catalogue = catalogue
         self._styles = styles
         self._image_check = image_check
+        self._uploads = uploads
         self._max_face_images = max_face_images
         self._on_queued = on_queued
 
@@ -45,10 +48,11 @@ class GenerationRouter:
         binds; StorageFull and StorageUnavailable.
         """
         if self._catalogue.binding:
+            request = await self._with_uploads(request)
             await self._check(request)
         params = self._params(request)
         if self._catalogue.binding:
-            await self._check_parameters(request.mode, params)
+            await self._check_parameters(request, params)
         task = Task(
             id=str(uuid.uuid4()),
             mode=request.mode,
@@ -87,10 +91,27 @@ class GenerationRouter:
         if request.target_image is not None:
             self._image_check.check("target_image", request.target_image)
 
-    async def _check_parameters(self, mode: str, params: Mapping[str, Any]) -> None:
-        await self._catalogue.check_parameters(mode, params)
-        schema = self._catalogue.parameters(mode)
-        for name, value in params.items():
+    async def _with_uploads(self, request: GenerateRequest) -> GenerateRequest:
+        """The request with its uploads put in."""
+        schema = self._catalogue.parameters(request.mode)
+        put_in, extra = self._uploads.put_in, dict(request.extra_params or {})
+        for name, value in extra.items():
+            if is_image(schema, name) and isinstance(value, str):
+                extra[name] = await put_in(name, value)
+        changed: dict[str, Any] = {"extra_params": extra}
+        if request.target_image is not None:
+            changed["target_image"] = await put_in("target_image", request.target_image)
+        if request.face_images is not None:
+            changed["face_images"] = [
+                await put_in(f"face_images[{number}]", image)
+                for number, image in enumerate(request.face_images)
+            ]
+        return request.model_copy(update=changed)
+
+    async def _check_parameters(self, request: GenerateRequest, params: Mapping[str, Any]) -> None:
+        await self._catalogue.check_parameters(request.mode, params)
+        schema = self._catalogue.parameters(request.mode)
+        for name, value in (request.extra_params or {}).items():
             if is_image(schema, name) and value is not None:
                 self._image_check.check(name, value)
 

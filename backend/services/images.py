@@ -21,7 +21,10 @@ class ImageCheck:
 
     def check(self, field: str, text: str) -> None:
         """Raise InvalidInput, naming `field` and the limit, unless `text` is such an image."""
-        data = _decoded(field, text)
+        self.check_file(field, _decoded(field, text))
+
+    def check_file(self, field: str, data: bytes) -> None:
+        """The same for the image's file itself."""
         if len(data) > self._max_megabytes * 1024 * 1024:
             raise InvalidInput(
                 f"{field} is larger than {self._max_megabytes} MB (MAX_IMAGE_SIZE_MB). "

@@ -3,12 +3,25 @@
 import asyncio
 import mimetypes
 import os
+import uuid
 from pathlib import Path
 
 from backend.errors import StorageFull, StorageUnavailable
 from backend.tasks import Output
 
 ENOSPC, EDQUOT = 28, 122
+ENDINGS = mimetypes.MimeTypes()
+"""Python's own, the same on every machine, and what older Pythons do not know."""
+for _kind, _ending in {
+    "image/webp": ".webp",
+    "image/avif": ".avif",
+    "video/x-matroska": ".mkv",
+    "audio/flac": ".flac",
+    "audio/ogg": ".ogg",
+    "audio/wav": ".wav",
+    "model/gltf-binary": ".glb",
+}.items():
+    ENDINGS.add_type(_kind, _ending)
 
 
 class OutputStore:
@@ -24,6 +37,11 @@ class OutputStore:
         """
         return await asyncio.to_thread(self._save, task_id, number, data, content_type)
 
+    async def put(self, folder: str, name: str, data: bytes) -> None:
+        """Write a file of any name, unless it is there. Raises StorageFull, StorageUnavailable."""
+        if not (self._folder / folder / name).is_file():
+            await asyncio.to_thread(self._write, folder, name, data)
+
     async def read(self, task_id: str, output: Output) -> bytes | None:
         """The bytes, or None where somebody has removed the file. Raises StorageUnavailable."""
         return await asyncio.to_thread(self._read, task_id, output)
@@ -33,19 +51,22 @@ class OutputStore:
         return self._folder / task_id / output.file
 
     def _save(self, task_id: str, number: int, data: bytes, content_type: str) -> Output:
-        folder = self._folder / task_id
-        ending = mimetypes.guess_extension(content_type.partition(";")[0]) or ".bin"
-        path = folder / f"{number}{ending}"
+        ending = ENDINGS.guess_extension(content_type.partition(";")[0]) or ".bin"
+        name = f"{number}{ending}"
+        self._write(task_id, name, data)
+        return Output(name, content_type, len(data))
+
+    def _write(self, folder_name: str, name: str, data: bytes) -> None:
+        folder = self._folder / folder_name
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(path, data)
+            _write_whole(folder / name, data)
             _sync_folder(folder)
             _sync_folder(self._folder)
         except OSError as exc:
             if exc.errno in (ENOSPC, EDQUOT):
                 raise StorageFull(f"The disk is full: free room under {self._folder}.") from exc
             raise StorageUnavailable(f"An output cannot be written: {exc}.") from exc
-        return Output(path.name, content_type, len(data))
 
     def _read(self, task_id: str, output: Output) -> bytes | None:
         try:
@@ -57,7 +78,8 @@ class OutputStore:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.part")
+    # Two may write the same name at once.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()

@@ -14,6 +14,13 @@ HEALTH_TIMEOUT = 5.0
 """Seconds, as the specification says."""
 CANNOT_REACH = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
 """UnicodeError: a host name that no name server can be asked for."""
+NEVER_ARRIVED = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+    UnicodeError,
+)
 LOOK_TIMEOUT = 5.0
 OBJECT_INFO_TIMEOUT = 60.0
 TRANSFER_TIMEOUT = 120.0
@@ -127,6 +134,11 @@ class ComfyUIAPI:
                 f"ComfyUI does not answer at {self.url} ({type(exc).__name__}). "
                 "Start it, or set COMFYUI_API_URL."
             ) from exc
+
+
+def never_arrived(error: ComfyUIUnavailable) -> bool:
+    """Whether ComfyUI cannot have seen the request."""
+    return isinstance(error.__cause__, NEVER_ARRIVED)
 
 
 def _ok(reply: httpx.Response) -> httpx.Response:

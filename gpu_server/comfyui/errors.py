@@ -104,6 +104,14 @@ def is_out_of_memory(entry: Mapping[str, Any]) -> bool:
     return False
 
 
+def trace_of(entry: Mapping[str, Any]) -> str:
+    """ComfyUI's traceback of a failure, on lines of its own: for the log, and for no client."""
+    for name, data in (entry.get("status") or {}).get("messages", []):
+        if name == "execution_error" and data.get("traceback"):
+            return "\n" + "".join(map(str, data["traceback"])).rstrip()
+    return ""
+
+
 def _execution_failed(data: Mapping[str, Any], titles: Titles) -> ComfyUIExecutionFailed:
     node_id = str(data.get("node_id"))
     node_class = data.get("node_type")

@@ -1,5 +1,6 @@
 """Images that clients send, checked and put among ComfyUI's inputs."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -37,6 +38,7 @@ class InputImages:
         self._api = api
         self._max_megapixels = max_megapixels
         self._uploaded: dict[str, str] = {}
+        self._uploading = asyncio.Lock()
 
     def forget(self) -> None:
         """ComfyUI may be another one, with other files."""
@@ -54,17 +56,24 @@ class InputImages:
             for name, text in _images(parameters, values)
         }
 
-    async def place(self, images: Mapping[str, CheckedImage]) -> dict[str, str]:
-        """Upload them: what their loaders take, by the same names. Raises ComfyUIUnavailable."""
-        return {name: await self._upload(image) for name, image in images.items()}
+    async def place(
+        self, images: Mapping[str, CheckedImage], *, anew: bool = False
+    ) -> dict[str, str]:
+        """Upload them: what their loaders take, by the same names.
 
-    async def _upload(self, image: CheckedImage) -> str:
-        if image.name not in self._uploaded:
-            if len(self._uploaded) >= REMEMBERED:
-                self.forget()
-            stored = await self._api.upload(image.name, image.data, SUBFOLDER)
-            self._uploaded[image.name] = stored
-        return self._uploaded[image.name]
+        `anew` uploads even what has been uploaded before. Raises ComfyUIError.
+        """
+        return {name: await self._upload(image, anew) for name, image in images.items()}
+
+    async def _upload(self, image: CheckedImage, anew: bool) -> str:
+        async with self._uploading:  # Nobody writes a file that another job has begun to read.
+            stored = None if anew else self._uploaded.get(image.name)
+            if stored is None:
+                if len(self._uploaded) >= REMEMBERED:
+                    self.forget()
+                stored = await self._api.upload(image.name, image.data, SUBFOLDER)
+                self._uploaded[image.name] = stored
+            return stored
 
     def _checked(self, parameter: str, text: str) -> CheckedImage:
         data = _decoded(parameter, text)

@@ -8,14 +8,14 @@ memory, the graph is submitted again, a bounded number of times.
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anyio
 
-from gpu_server.comfyui.api import ComfyUIAPI
-from gpu_server.comfyui.errors import error_of_execution, is_out_of_memory
+from gpu_server.comfyui.api import ComfyUIAPI, never_arrived
+from gpu_server.comfyui.errors import error_of_execution, is_out_of_memory, trace_of
 from gpu_server.comfyui.messages import ImageFrame, Message
 from gpu_server.comfyui.progress import Progress, nodes_to_run
 from gpu_server.comfyui.socket import ComfyUISocket
@@ -40,6 +40,8 @@ class Patience:
     """While the socket is open, and nothing is heard of the job."""
     deaf: float = 0.5
     """While there is no socket to hear it from."""
+    first: float = 0.25
+    """While nothing is known of it but that ComfyUI has taken it: it may have to wait its turn."""
 
 
 class RunObserver(Protocol):
@@ -79,13 +81,17 @@ class RunResult:
 
 
 class GraphRun:
-    """One graph, for one job. `outputs` are its output nodes, where they are known."""
+    """One graph, for one job. `outputs` are its output nodes, where they are known.
+
+    `bound` makes the graph with its values, for each run by its number.
+    """
 
     def __init__(
         self,
         api: ComfyUIAPI,
         socket: ComfyUISocket,
         graph: Graph,
+        bound: Callable[[int], Awaitable[Graph]],
         job_id: str,
         observer: RunObserver,
         *,
@@ -95,6 +101,7 @@ class GraphRun:
         self._api = api
         self._socket = socket
         self._graph = graph
+        self._bound = bound
         self._job_id = job_id
         self._observer = observer
         self._nodes = nodes_to_run(graph, outputs)
@@ -133,7 +140,7 @@ class GraphRun:
         for number in range(first or 0, MAX_SUBMISSIONS):
             self._begin(run_id(self._job_id, number))
             try:
-                entry = await self._once(submit=number != first)
+                entry = await self._once(number, submit=number != first)
             except ComfyUILostJob:
                 log.warning("Job %s: ComfyUI has lost it, run %d", self._job_id, number + 1)
                 continue
@@ -141,8 +148,10 @@ class GraphRun:
             if error is None:
                 if self._lacks_socket_images():
                     log.warning("Job %s: images were lost with the socket", self._job_id)
+                    self._socket.reopen()
                     continue
                 return RunResult(entry, tuple(self._socket_images))
+            log.warning("Job %s: %s%s", self._job_id, error.message, trace_of(entry))
             if out_of_memory or not is_out_of_memory(entry):
                 raise error
             out_of_memory = True
@@ -160,22 +169,29 @@ class GraphRun:
         self._wake = asyncio.Event()
         self._heard_at = 0.0
         self._hears = False
+        self._answers = True
         self._position: int | None = None
+        self._started = False
 
     async def _resumable(self) -> int | None:
-        """The number of the last run that ComfyUI knows of."""
-        for number in reversed(range(MAX_SUBMISSIONS)):
-            if await self._api.knows(run_id(self._job_id, number)):
-                return number
-        return None
+        """The number of the last run that ComfyUI knows of, once it answers."""
+        while True:
+            try:
+                for number in reversed(range(MAX_SUBMISSIONS)):
+                    if await self._api.knows(run_id(self._job_id, number)):
+                        return number
+                return None
+            except ComfyUIError as exc:  # To run it without having looked may be to run it twice.
+                log.warning("Job %s cannot be looked for: %s", self._job_id, exc)
+                await asyncio.sleep(self._patience.deaf)
 
-    async def _once(self, *, submit: bool) -> dict[str, Any]:
+    async def _once(self, number: int, *, submit: bool) -> dict[str, Any]:
         """One run, to its entry in the history. Raises ComfyUILostJob."""
-        if submit and not self._socket.is_open:
+        if submit:
             await self._socket.ready(SOCKET_SECONDS)
         with self._socket.listening(self.prompt_id, self):
             if submit:
-                prompt_id = await self._submit()
+                prompt_id = await self._submit(await self._bound(number))
                 if prompt_id != self.prompt_id:
                     return await self._under_its_own_id(prompt_id)
             return await self._follow()
@@ -185,32 +201,31 @@ class GraphRun:
         with self._socket.listening(prompt_id, self):
             return await self._follow()
 
-    async def _submit(self) -> str:
-        graph = with_filename_prefix(self._graph, f"{OUTPUT_FOLDER}/{self.prompt_id}")
+    async def _submit(self, graph: Graph) -> str:
+        graph = with_filename_prefix(graph, f"{OUTPUT_FOLDER}/{self.prompt_id}")
         self._hears = self._socket.is_open
         try:
             return await self._api.submit(graph, self.prompt_id, self._socket.client_id)
-        except ComfyUIUnavailable:
-            # It may have arrived all the same, and is not deduplicated: look before giving up.
-            if not await self._api.knows(self.prompt_id):
+        except ComfyUIUnavailable as exc:
+            if never_arrived(exc):
                 raise
+            # It may have arrived all the same, and is not deduplicated: follow it as if it had.
             return self.prompt_id
 
     async def _follow(self) -> dict[str, Any]:
-        answers = True
         while True:
             await self._silence_or_last_word()
             try:
                 entry = await self._api.history(self.prompt_id)
                 lost = entry is None and not await self._is_in_queue()
             except ComfyUIError as exc:  # It may be starting anew: the deadline is the end.
-                if answers:
+                if self._answers:
                     log.warning("Job %s: %s", self._job_id, exc)
-                answers = False
+                self._answers = False
                 continue
-            if not answers:
+            if not self._answers:
                 log.info("Job %s: ComfyUI answers again", self._job_id)
-            answers = True
+            self._answers = True
             if entry is not None:
                 return entry
             if lost:
@@ -233,24 +248,29 @@ class GraphRun:
 
     async def _silence_or_last_word(self) -> None:
         """Until ComfyUI says that the job is over, or has not spoken of it for a while."""
-        while True:
-            heard_at, patience = self._heard_at, self._patience
-            with anyio.move_on_after(patience.silent if self._hears else patience.deaf):
+        began = anyio.current_time()
+        while not self._wake.is_set():
+            due = max(began, self._heard_at) + self._patience_now()
+            if anyio.current_time() >= due:
+                break
+            with anyio.CancelScope(deadline=due):
                 await self._wake.wait()
-            woken = self._wake.is_set()
-            self._wake.clear()
-            if woken or self._heard_at == heard_at:
-                return
+        self._wake.clear()
+
+    def _patience_now(self) -> float:
+        if self._position is None and not self._started:
+            return self._patience.first
+        return self._patience.silent if self._hears and self._answers else self._patience.deaf
 
     def _start(self) -> None:
-        if self._position != 0:
-            self._position = 0
+        if not self._started:
+            self._started = True
             self._scope.deadline = anyio.current_time() + self._deadline
             self._observer.started()
 
     def heard(self, message: Message) -> None:
         """From the socket."""
-        self._heard_at = asyncio.get_running_loop().time()
+        self._heard_at = anyio.current_time()
         if message.kind == "execution_start":
             self._start()
         elif message.kind == "executing" and message.data.get("node") is None:
@@ -277,7 +297,10 @@ class GraphRun:
         return "websocket" in str(self._graph.get(node, {}).get("class_type", "")).lower()
 
     def _lacks_socket_images(self) -> bool:
-        return not self._hears and any(map(self._saves_to_socket, self._nodes))
+        """Whether the socket was away, or open and silent, while they were sent."""
+        wanted = set(filter(self._saves_to_socket, self._nodes))
+        came = {image.node_id for image in self._socket_images}
+        return not wanted <= came or bool(wanted and not self._hears)
 
     async def _cancel(self) -> None:
         with anyio.move_on_after(CANCEL_SECONDS, shield=True):

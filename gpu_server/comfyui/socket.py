@@ -21,6 +21,8 @@ MAX_MESSAGE = 256 * 1024 * 1024
 OPEN_SECONDS = 5.0
 PING_SECONDS = 10.0
 RETRY_SECONDS = 1.0
+# Before Python 3.11, asyncio's TimeoutError is not the builtin one.
+NO_SOCKET = (OSError, TimeoutError, asyncio.TimeoutError, ValueError, WebSocketException)
 FEATURES = json.dumps({"type": "feature_flags", "data": {"supports_preview_metadata": True}})
 
 
@@ -50,7 +52,10 @@ class ComfyUISocket:
         self._listeners: dict[str, SocketListener] = {}
         self._executing: str | None = None
         self._open = asyncio.Event()
+        self._tried = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._connection: ClientConnection | None = None
         self.client_id = uuid.uuid4().hex
 
     @property
@@ -59,10 +64,18 @@ class ComfyUISocket:
         return self._open.is_set()
 
     async def ready(self, seconds: float) -> bool:
-        """Wait for a connection, but no longer than this."""
-        with anyio.move_on_after(seconds):
-            await self._open.wait()
+        """Where it is not open: try again now, and wait for that, but no longer than this."""
+        if not self.is_open:
+            self._tried.clear()
+            self._hurry.set()
+            with anyio.move_on_after(seconds):
+                await self._tried.wait()
         return self.is_open
+
+    def reopen(self) -> None:
+        """It is open, and what should have come did not: end it, so that a new one is opened."""
+        if self._connection is not None:
+            self._connection.transport.abort()
 
     @contextmanager
     def listening(self, prompt_id: str, listener: SocketListener) -> Iterator[None]:
@@ -97,6 +110,7 @@ class ComfyUISocket:
         away = False
         while True:
             self.client_id = uuid.uuid4().hex
+            self._hurry.clear()
             try:
                 async with connect(
                     f"{self._url}?clientId={self.client_id}",
@@ -109,18 +123,21 @@ class ComfyUISocket:
                 ) as connection:
                     away = False
                     await self._listen(connection)
-            except (OSError, TimeoutError, ValueError, WebSocketException) as exc:
+            except NO_SOCKET as exc:
                 if not away:
                     log.warning("No websocket to ComfyUI (%s): its history is asked instead", exc)
                 away = True
             finally:
                 self._lost()
-            await asyncio.sleep(RETRY_SECONDS)
+            with anyio.move_on_after(RETRY_SECONDS):
+                await self._hurry.wait()
 
     async def _listen(self, connection: ClientConnection) -> None:
+        self._connection = connection
         await connection.send(FEATURES)
         log.info("Websocket to ComfyUI open")
         self._open.set()
+        self._tried.set()
         self._spawn(self._connected(), "after ComfyUI's connection")
         async for frame in connection:
             try:
@@ -136,6 +153,8 @@ class ComfyUISocket:
 
     def _lost(self) -> None:
         self._open.clear()
+        self._tried.set()
+        self._connection = None
         self._executing = None
         for listener in list(self._listeners.values()):
             listener.deaf()

@@ -17,7 +17,7 @@ MAX_SECONDS = 3600.0
 """A reader who wants more comes back with Last-Event-ID."""
 
 
-def last_event_id(
+async def last_event_id(
     last: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> int:
     """The number of the last event that the client has; 0 where it has none."""
@@ -27,7 +27,7 @@ def last_event_id(
 LastEventId = Annotated[int, Depends(last_event_id)]
 
 
-def wants_events(accept: Annotated[str | None, Header()] = None) -> bool:
+async def wants_events(accept: Annotated[str | None, Header()] = None) -> bool:
     """Whether the client asks for a stream of events."""
     return EVENT_STREAM in (accept or "")
 
@@ -36,14 +36,16 @@ WantsEvents = Annotated[bool, Depends(wants_events)]
 
 
 def server_sent_events(
-    events: AsyncIterator[JobEvent], response: Response | None = None
+    events: AsyncIterator[JobEvent],
+    response: Response | None = None,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
 ) -> StreamingResponse:
     """Each event under its name and number; a comment when there is nothing to say.
 
     Status and headers are those of `response`.
     """
     return StreamingResponse(
-        _with_heartbeats(events),
+        _with_heartbeats(events, heartbeat_seconds),
         status_code=(response and response.status_code) or 200,
         media_type=EVENT_STREAM,
         headers={
@@ -54,14 +56,16 @@ def server_sent_events(
     )
 
 
-async def _with_heartbeats(events: AsyncIterator[JobEvent]) -> AsyncIterator[bytes]:
+async def _with_heartbeats(
+    events: AsyncIterator[JobEvent], heartbeat_seconds: float
+) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     ends_at = loop.time() + MAX_SECONDS
     following: asyncio.Task[JobEvent] | None = None
     try:
         while loop.time() < ends_at:
             following = following or asyncio.ensure_future(_next(events))
-            done, _ = await asyncio.wait({following}, timeout=HEARTBEAT_SECONDS)
+            done, _ = await asyncio.wait({following}, timeout=heartbeat_seconds)
             if not done:
                 yield HEARTBEAT
                 continue

@@ -49,6 +49,8 @@ class CatalogueEntry(BaseModel):
     outputs: list[OutputNodeEntry] = []
     missing_nodes: list[MissingNodeEntry] = []
     missing_models: list[MissingModelEntry] = []
+    timeout: float | None = None
+    """Seconds that it may run, where its author says so."""
     error: str | None = None
 
 

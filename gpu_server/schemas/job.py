@@ -39,6 +39,8 @@ class JobResponse(BaseModel):
     workflow: str
     state: str = Field(description="queued, running, done, failed or cancelled.")
     progress: float = Field(description="From 0 to 1; never goes back.")
-    values: dict[str, Any] = Field(description="What it runs with, seeds that we drew included and images left out.")
+    values: dict[str, Any] = Field(
+        description="What it runs with, seeds that we drew included, and images by name."
+    )
     outputs: list[JobOutputResponse]
     error: dict[str, Any] | None = Field(description="A problem document, where it has failed.")

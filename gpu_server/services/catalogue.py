@@ -75,5 +75,6 @@ def _entry_of(workflow: Workflow) -> CatalogueEntry:
         parameters=workflow.schema(),
         outputs=[OutputNodeEntry.model_validate(each) for each in workflow.outputs],
         missing_nodes=[MissingNodeEntry.model_validate(each) for each in workflow.missing.nodes],
+        timeout=workflow.timeout,
         missing_models=[MissingModelEntry.model_validate(each) for each in workflow.missing.models],
     )

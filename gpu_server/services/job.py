@@ -36,7 +36,7 @@ class Job:
         self.id = prepared.id
         self.workflow = prepared.request.workflow
         self.digest = prepared.request.digest()
-        self.values = prepared.told()
+        self.values = prepared.values
         self.state = JobState.QUEUED
         self.progress = 0.0
         self.outputs: list[JobOutput] = []
@@ -57,9 +57,8 @@ class Job:
 
     @property
     def size(self) -> int:
-        """Bytes of its outputs, and of what it was given: an image is long."""
-        texts = [value for value in self.request.params.values() if isinstance(value, str)]
-        return sum(map(len, texts)) + sum(len(output.data) for output in self.outputs)
+        """Bytes of its outputs."""
+        return sum(len(output.data) for output in self.outputs)
 
     def queued(self, position: int) -> None:
         """It waits in ComfyUI behind `position` others."""

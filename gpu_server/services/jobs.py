@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 KEPT_JOBS = 500
 KEPT_BYTES = 512 * 1024 * 1024
-"""Of ended jobs' inputs and outputs, in memory; the oldest go first."""
+"""Of ended jobs' outputs, in memory; the oldest go first."""
 STOPPING = "The GPU service stops. Send the request again."
 
 

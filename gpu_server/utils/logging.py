@@ -36,6 +36,11 @@ class OneLineFormatter(logging.Formatter):
         return trace.replace("\r", "\\r").replace("\n", "\n    ")
 
 
+def says_something(record: logging.LogRecord) -> bool:
+    """Whether an access is worth a line: the backend asks every few seconds what has changed."""
+    return not (isinstance(record.args, tuple) and record.args[-1] == 304)
+
+
 def setup_logging(level: str, log_format: str) -> None:
     """Send all records of `level` and above to stdout, as `standard` lines or as `json`."""
     handler = logging.StreamHandler(sys.stdout)
@@ -52,6 +57,7 @@ def setup_logging(level: str, log_format: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
+    logging.getLogger("uvicorn.access").addFilter(says_something)
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -148,3 +149,82 @@ def test_idle_pair_stays_under_200_mb(tmp_path: Path) -> None:
         programs.ended(programs.generate({"mode": "free"}).json()["task_id"])
         megabytes = [each.resident_megabytes() for each in (programs.backend, programs.gpu_server)]
         assert sum(megabytes) < 200, megabytes
+
+
+def png(width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(file, "PNG")
+    return file.getvalue()
+
+
+def invert_workflow(folder: Path) -> Path:
+    """A workflows folder with one graph that needs no model, as ComfyUI exports it."""
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "example.png"}},
+        "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
+        "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "x"}},
+    }
+    (folder / "workflows").mkdir()
+    (folder / "workflows" / "invert.json").write_text(json.dumps(graph))
+    return folder / "workflows"
+
+
+def test_dropped_workflow_is_a_mode_that_takes_an_uploaded_image(tmp_path: Path) -> None:
+    with pair(tmp_path, engine="comfyui") as programs:
+        programs.gpu_server.environment["WORKFLOWS_PATH"] = str(invert_workflow(tmp_path))
+        programs.comfyui.start()
+        programs.gpu_server.start()
+        programs.backend.start()
+        url = programs.backend.url
+        modes = eventually(lambda: httpx.get(f"{url}/modes", trust_env=False).json()["modes"])
+        assert [mode["mode"] for mode in modes] == ["invert"]
+        upload = httpx.post(f"{url}/uploads", content=png(30, 20), trust_env=False).json()
+        body = {"mode": "invert", "extra_params": {"image": upload["upload"]}}
+        ended = programs.ended(programs.generate(body).json()["task_id"])
+        assert ended["error"] is None
+        image = Image.open(io.BytesIO(base64.b64decode(ended["image"])))
+        assert (image.size, image.convert("RGB").getpixel((0, 0))) == ((30, 20), (0, 255, 255))
+        output = httpx.get(url + ended["outputs"][0]["url"], trust_env=False)
+        assert output.content == base64.b64decode(ended["image"])
+        assert output.headers["content-type"] == "image/png"
+
+
+def test_wrong_parameter_is_refused_before_any_gpu_second(tmp_path: Path) -> None:
+    with pair(tmp_path, engine="comfyui") as programs:
+        programs.comfyui.start()
+        programs.gpu_server.start()
+        programs.backend.start()
+        eventually(lambda: "engine comfyui" in programs.backend.log.read_text())
+        reply = programs.generate({"mode": "free", "extra_params": {"steps": 100000}})
+        assert reply.status_code == 422
+        assert reply.json()["parameter"] == "steps"
+        assert "150" in reply.json()["detail"]
+
+
+def test_running_task_shows_progress_and_can_be_cancelled(tmp_path: Path) -> None:
+    with pair(tmp_path, engine="comfyui", comfyui=("--job-seconds", "30")) as programs:
+        programs.comfyui.start()
+        programs.gpu_server.start()
+        programs.backend.start()
+        task_id = programs.generate(LIGHTHOUSE).json()["task_id"]
+        eventually(lambda: 0 < programs.task(task_id)["progress"] < 1)
+        assert programs.task(task_id)["node"] == "Sampler"
+        reply = httpx.delete(f"{programs.backend.url}/tasks/{task_id}", trust_env=False)
+        assert reply.json()["status"] == "cancelled"
+        queue = httpx.get(f"{programs.comfyui.url}/queue", trust_env=False).json()
+        assert queue == {"queue_running": [], "queue_pending": []}
+
+
+def test_killed_gpu_service_finds_its_job_again_and_runs_it_once(tmp_path: Path) -> None:
+    with pair(tmp_path, engine="comfyui", comfyui=("--job-seconds", "4")) as programs:
+        programs.comfyui.start()
+        programs.gpu_server.start()
+        programs.backend.start()
+        task_id = programs.generate(LIGHTHOUSE).json()["task_id"]
+        eventually(lambda: programs.task(task_id)["progress"] > 0)
+        programs.gpu_server.signal(signal.SIGKILL)
+        programs.gpu_server.start()
+        ended = programs.ended(task_id)
+        assert (ended["status"], ended["seed"]) == ("done", 7)
+        history = httpx.get(f"{programs.comfyui.url}/history", trust_env=False).json()
+        assert len(history) == 1

@@ -1,0 +1,50 @@
+"""Images sent ahead of the requests that use them, kept once by their content."""
+
+import asyncio
+import base64
+import hashlib
+import re
+
+from backend.errors import InvalidInput
+from backend.services.images import ImageCheck
+from backend.store.outputs import OutputStore
+from backend.tasks import Output
+
+PREFIX = "upload:"
+REFERENCE = re.compile(rf"{PREFIX}([0-9a-f]{{64}})")
+FOLDER = "uploads"
+"""Beside the tasks' own folders, whose names are UUIDs."""
+
+
+class UploadService:
+    """Takes images, and puts them in where a request refers to them."""
+
+    def __init__(self, store: OutputStore, check: ImageCheck) -> None:
+        self._store = store
+        self._check = check
+
+    async def take(self, data: bytes) -> str:
+        """Keep an image; what a request says instead of its base64.
+
+        Raises InvalidInput for what is no image or too large a one; StorageFull.
+        """
+        await asyncio.to_thread(self._check.check_file, "the body", data)
+        name = hashlib.sha256(data).hexdigest()
+        await self._store.put(FOLDER, name, data)
+        return f"{PREFIX}{name}"
+
+    async def put_in(self, field: str, value: str) -> str:
+        """The image in base64, where `value` refers to an upload; else `value` as it is.
+
+        Raises InvalidInput, naming `field`, where there is no such upload.
+        """
+        if not value.startswith(PREFIX):
+            return value
+        match = REFERENCE.fullmatch(value)
+        data = await self._store.read(FOLDER, Output(match[1], "", 0)) if match else None
+        if data is None:
+            raise InvalidInput(
+                f"{field} refers to an upload that is not here. Send it to POST /uploads again.",
+                parameter=field,
+            )
+        return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,58 @@
+"""Images sent ahead of the requests that use them."""
+
+import base64
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from backend.errors import InvalidInput
+from backend.services.images import ImageCheck
+from backend.services.uploads import UploadService
+from backend.store.outputs import OutputStore
+
+
+def png(colour: str = "red") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (4, 4), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def uploads(outputs: OutputStore) -> UploadService:
+    return UploadService(outputs, ImageCheck(max_megabytes=1, max_megapixels=1))
+
+
+async def test_an_upload_stands_for_its_base64(uploads: UploadService) -> None:
+    name = await uploads.take(png())
+    assert await uploads.put_in("image", name) == base64.b64encode(png()).decode()
+
+
+async def test_the_same_image_is_the_same_upload(uploads: UploadService) -> None:
+    assert await uploads.take(png()) == await uploads.take(png())
+
+
+async def test_other_images_are_other_uploads(uploads: UploadService) -> None:
+    assert await uploads.take(png("red")) != await uploads.take(png("blue"))
+
+
+async def test_what_is_no_image_is_refused_and_not_kept(
+    uploads: UploadService, tmp_path: Path
+) -> None:
+    with pytest.raises(InvalidInput, match="no PNG, JPEG or WebP"):
+        await uploads.take(b"not an image")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "upload" in str(path)]
+
+
+async def test_a_value_that_is_no_reference_stays(uploads: UploadService) -> None:
+    assert await uploads.put_in("image", "aGVsbG8=") == "aGVsbG8="
+
+
+@pytest.mark.parametrize("reference", ["upload:" + "0" * 64, "upload:../../tasks", "upload:"])
+async def test_a_reference_to_nothing_names_the_field_and_the_way_out(
+    uploads: UploadService, reference: str
+) -> None:
+    with pytest.raises(InvalidInput, match="face_images.*POST /uploads") as raised:
+        await uploads.put_in("face_images[0]", reference)
+    assert raised.value.extra["parameter"] == "face_images[0]"
