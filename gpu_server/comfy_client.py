@@ -14,10 +14,11 @@ import anyio.to_thread
 
 from gpu_server.comfyui.api import ComfyUIAPI
 from gpu_server.comfyui.definitions import NodeDefinitions
+from gpu_server.comfyui.hearing import Patience, RunObserver
 from gpu_server.comfyui.inputs import CheckedImage, InputImages
 from gpu_server.comfyui.messages import ImageFrame
 from gpu_server.comfyui.outputs import JobOutput, fetch_outputs
-from gpu_server.comfyui.run import GraphRun, Patience, RunObserver
+from gpu_server.comfyui.run import GraphRun
 from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine
 from gpu_server.errors import ComfyUIExecutionFailed, InvalidParameter

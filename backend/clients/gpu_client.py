@@ -118,7 +118,10 @@ class GPUClient:
 
     async def output(self, job_id: str, number: int) -> bytes:
         """The bytes of one file that a job made. Raises as `generate` does."""
-        reply = await self._request("GET", f"/jobs/{job_id}/outputs/{number}")
+        try:
+            reply = await self._request("GET", f"/jobs/{job_id}/outputs/{number}")
+        except GPUServiceTimeout as exc:
+            raise GPUServiceError("The GPU service is slow to hand out what it made.") from exc
         if reply.status_code == 404:
             # It has been started anew; under its id, the job is found again in ComfyUI.
             raise GPUServiceError("The GPU service has forgotten the job. It is asked for again.")

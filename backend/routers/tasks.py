@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from backend.problems import PROBLEMS
-from backend.routers.output_file import OutputFile
+from backend.routers.output_file import OutputFile, output_file
 from backend.schemas.response_task import TaskResponse
 from backend.state import State
 
@@ -26,4 +26,4 @@ async def cancel(task_id: str, state: State) -> TaskResponse:
 async def output(task_id: str, number: int, state: State) -> OutputFile:
     """One file that the task made, from 0; with ETag and ranges."""
     path, made = await state.tasks.output(task_id, number)
-    return OutputFile(path, media_type=made.content_type)
+    return output_file(path, made.content_type)

@@ -93,12 +93,19 @@ class ModeCatalogue:
             raise UnknownMode(self._no_such(mode), parameter="mode", available=self.modes())
 
     async def check_parameters(self, mode: str, values: Mapping[str, Any]) -> None:
-        """Raise InvalidInput, naming the parameter, for what the mode's workflow cannot take."""
+        """Raise InvalidInput, naming the parameter, for what the mode's workflow cannot take.
+
+        A broken workflow has no parameters to check: the GPU service says what is wrong with it.
+        """
         try:
-            check_parameters(self.parameters(mode), values)
+            self._check_parameters(mode, values)
         except InvalidInput:
             await self.refresh(anew=True)
-            check_parameters(self.parameters(mode), values)
+            self._check_parameters(mode, values)
+
+    def _check_parameters(self, mode: str, values: Mapping[str, Any]) -> None:
+        if schema := self.parameters(mode):
+            check_parameters(schema, values)
 
     def _has(self, mode: str) -> bool:
         return not self.binding or self.workflow(mode) in self._entries

@@ -148,7 +148,8 @@ def _styled(
     """`known` are the workflow's parameters, None where any will do. Raises InvalidInput."""
     if known is not None and "prompt" not in known:
         raise InvalidInput("This mode takes no style: it has no prompt.", parameter="style")
-    prompt, negative = params.get("prompt", ""), params.get("negative_prompt")
+    prompt, negative = params.get("prompt"), params.get("negative_prompt")
+    prompt = "" if prompt is None else prompt
     if not isinstance(prompt, str) or not isinstance(negative, (str, type(None))):
         return params  # Wrong types are the workflow's to refuse, by name.
     styled = {**params, "prompt": style.apply(prompt)}

@@ -57,8 +57,8 @@ def _check(name: str, rule: Mapping[str, Any], value: Any) -> None:
         _check_bounds(name, rule, value)
 
 
-def _has_type(wanted: str | None, value: Any) -> bool:
-    if wanted not in TYPES:
+def _has_type(wanted: Any, value: Any) -> bool:
+    if not isinstance(wanted, str) or wanted not in TYPES:
         return True
     if isinstance(value, bool):
         return wanted == "boolean"

@@ -162,13 +162,15 @@ class TaskWorker:
 
     async def _after_failure(self, task: Task, exc: GPUServiceError) -> None:
         spent = exc.code not in NOTHING_SPENT
+        # What broke off may go on without us, and is found again; what was refused is over.
+        keep_job = not isinstance(exc, GPUServiceRefused) or exc.code in NOT_TAKEN
         if not exc.retryable or (spent and task.attempt >= self._max_attempts):
             tries = f" (after {task.attempt} attempts)" if task.attempt > 1 else ""
             outcome = Outcome(TaskState.FAILED, error=exc.message + tries, error_code=exc.code)
             await self._finish(task, outcome)
+            if exc.retryable and keep_job and task.job_id is not None:
+                await self._runner.cancel(task.job_id)
             return
-        # What broke off may go on without us, and is found again; what was refused is over.
-        keep_job = not isinstance(exc, GPUServiceRefused) or exc.code in NOT_TAKEN
         await self._put_back(task, exc.message, spent=spent, keep_job=keep_job)
         if isinstance(exc, GPUServiceUnreachable):
             await self._until_back()

@@ -4,6 +4,7 @@ import asyncio
 import mimetypes
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from backend.errors import StorageFull, StorageUnavailable
@@ -40,7 +41,7 @@ class OutputStore:
     async def put(self, folder: str, name: str, data: bytes) -> None:
         """Write a file of any name, unless it is there. Raises StorageFull, StorageUnavailable."""
         if not (self._folder / folder / name).is_file():
-            await asyncio.to_thread(self._write, folder, name, data)
+            await asyncio.to_thread(self._put, folder, name, data)
 
     async def read(self, task_id: str, output: Output) -> bytes | None:
         """The bytes, or None where somebody has removed the file. Raises StorageUnavailable."""
@@ -53,14 +54,23 @@ class OutputStore:
     def _save(self, task_id: str, number: int, data: bytes, content_type: str) -> Output:
         ending = ENDINGS.guess_extension(content_type.partition(";")[0]) or ".bin"
         name = f"{number}{ending}"
-        self._write(task_id, name, data)
+        # What a crash or a full disk has left of it is written over.
+        self._write(task_id, name, data, f".{name}.part")
         return Output(name, content_type, len(data))
 
-    def _write(self, folder_name: str, name: str, data: bytes) -> None:
+    def _put(self, folder: str, name: str, data: bytes) -> None:
+        part = f".{name}.{uuid.uuid4().hex}.part"  # Two may write the same name at once.
+        try:
+            self._write(folder, name, data, part)
+        finally:
+            with suppress(OSError):
+                (self._folder / folder / part).unlink()
+
+    def _write(self, folder_name: str, name: str, data: bytes, part: str) -> None:
         folder = self._folder / folder_name
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(folder / name, data)
+            _write_whole(folder / name, data, folder / part)
             _sync_folder(folder)
             _sync_folder(self._folder)
         except OSError as exc:
@@ -77,9 +87,7 @@ class OutputStore:
             raise StorageUnavailable(f"An output cannot be read: {exc}.") from exc
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    # Two may write the same name at once.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+def _write_whole(path: Path, data: bytes, temporary: Path) -> None:
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()

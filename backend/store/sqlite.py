@@ -29,6 +29,8 @@ COLUMNS = (
     "id, mode, workflow, params, created_at, state, attempt, "
     'started_at, finished_at, error, error_code, outputs, "values", job_id'
 )
+OF_THIS_ATTEMPT = "WHERE id = ? AND attempt = ? AND job_id = ? AND state = 'running'"
+"""The fence: nothing that an earlier attempt, or a cancelled one, brings home is written."""
 
 
 class SQLiteTaskStore:
@@ -167,7 +169,7 @@ class SQLiteTaskStore:
     def _is_current(self, task: Task) -> bool:
         return bool(
             self._db.execute(
-                "SELECT 1 FROM tasks WHERE id = ? AND attempt = ? AND job_id = ? AND state = 'running'",
+                f"SELECT 1 FROM tasks {OF_THIS_ATTEMPT}",
                 (task.id, task.attempt, task.job_id),
             ).fetchall()
         )
@@ -184,8 +186,7 @@ class SQLiteTaskStore:
         outputs = json.dumps([asdict(output) for output in outcome.outputs])
         return self._changed(
             "UPDATE tasks SET state = ?, finished_at = ?, error = ?, error_code = ?, outputs = ?,"
-            ' "values" = ?'
-            " WHERE id = ? AND attempt = ? AND job_id = ? AND state = 'running'",
+            f' "values" = ? {OF_THIS_ATTEMPT}',
             outcome.state.value,
             now,
             _encodable(outcome.error),
@@ -200,7 +201,7 @@ class SQLiteTaskStore:
     def _release(self, task: Task, not_before: float, spent: bool, keep_job: bool) -> bool:
         return self._changed(
             "UPDATE tasks SET state = 'queued', started_at = NULL, not_before = ?,"
-            " attempt = attempt - ?, job_id = ? WHERE id = ? AND attempt = ? AND job_id = ? AND state = 'running'",
+            f" attempt = attempt - ?, job_id = ? {OF_THIS_ATTEMPT}",
             not_before,
             0 if spent else 1,
             task.job_id if keep_job else None,

@@ -99,9 +99,13 @@ def is_out_of_memory(entry: Mapping[str, Any]) -> bool:
     """Whether that is why the job failed."""
     for name, data in (entry.get("status") or {}).get("messages", []):
         if name == "execution_error":
-            text = f"{data.get('exception_type')} {data.get('exception_message')}".lower()
-            return "outofmemory" in text or "out of memory" in text
+            return _is_memory(data)
     return False
+
+
+def _is_memory(data: Mapping[str, Any]) -> bool:
+    text = f"{data.get('exception_type')} {data.get('exception_message')}".lower()
+    return "outofmemory" in text or "out of memory" in text
 
 
 def trace_of(entry: Mapping[str, Any]) -> str:
@@ -116,8 +120,9 @@ def _execution_failed(data: Mapping[str, Any], titles: Titles) -> ComfyUIExecuti
     node_id = str(data.get("node_id"))
     node_class = data.get("node_type")
     reason = str(data.get("exception_message") or data.get("exception_type") or "unknown").strip()
+    then = " Ask for less (size, batch), or for a smaller model." if _is_memory(data) else ""
     return ComfyUIExecutionFailed(
-        f"Node {node_id} ({titles.get(node_id) or node_class}) failed in ComfyUI: {reason}",
+        f"Node {node_id} ({titles.get(node_id) or node_class}) failed in ComfyUI: {reason}{then}",
         node_id=node_id,
         node_title=titles.get(node_id),
         node_class=node_class,

@@ -66,6 +66,8 @@ def _with_metadata(head: bytes, image: bytes) -> ImageFrame | None:
         metadata = json.loads(head)
     except ValueError:
         return None
+    if not isinstance(metadata, dict):
+        return None
     return ImageFrame(
         image,
         str(metadata.get("image_type", "image/jpeg")),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 PNG = b"\x89PNG\r\n\x1a\n"
 PNG_DROPPED = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf"})
 WEBP_DROPPED = frozenset({b"EXIF", b"XMP "})
+WEBP_IMAGES = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
 WEBP_FLAGS = 0x08 | 0x04
 """In a VP8X chunk: "there is EXIF" and "there is XMP"."""
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", 0xDA, b"\xff\xd9"
@@ -63,17 +64,20 @@ def _webp(data: bytes) -> Iterator[bytes]:
     (length,) = struct.unpack_from("<I", data, 4)
     if length + 8 > len(data):
         raise BrokenImage("the WebP is cut short")
-    position = 12
+    position, has_image = 12, False
     while position + 8 <= length + 8:
         kind = data[position : position + 4]
         (size,) = struct.unpack_from("<I", data, position + 4)
         end = position + 8 + size + size % 2
         chunk = data[position:end]
-        if kind == b"VP8X":
+        has_image = has_image or kind in WEBP_IMAGES
+        if kind == b"VP8X" and size > 0:
             chunk = chunk[:8] + bytes([chunk[8] & ~WEBP_FLAGS]) + chunk[9:]
         if kind not in WEBP_DROPPED:
             yield chunk
         position = end
+    if not has_image:
+        raise BrokenImage("the WebP has no image in it")
 
 
 def _jpeg(data: bytes) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ async def fetch_outputs(
     entry = {
         node: shown
         for node, shown in (result.entry.get("outputs") or {}).items()
-        if only is None or node in only
+        if isinstance(shown, dict) and (only is None or node in only)
     }
     named = list(_files(entry))
     kept = [each for each in named if not each.is_temporary]
@@ -111,8 +111,7 @@ async def _view(api: ComfyUIAPI, named: _Named) -> bytes:
     try:
         return await api.view(named.file)
     except ComfyUIError as exc:
-        if exc.retryable:
-            raise
+        # Also where it has gone away: the job has run, so an attempt has been spent.
         raise ComfyUIOutputBroken(
             f"ComfyUI made {named.file['filename']} and does not hand it out: {exc.message}"
         ) from exc

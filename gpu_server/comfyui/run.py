@@ -10,14 +10,14 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 
 from gpu_server.comfyui.api import ComfyUIAPI, never_arrived
 from gpu_server.comfyui.errors import error_of_execution, is_out_of_memory, trace_of
-from gpu_server.comfyui.messages import ImageFrame, Message
-from gpu_server.comfyui.progress import Progress, nodes_to_run
+from gpu_server.comfyui.hearing import Hearing, Patience, RunObserver, SocketImage
+from gpu_server.comfyui.progress import nodes_to_run
 from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.errors import ComfyUIError, ComfyUILostJob, ComfyUITimeout, ComfyUIUnavailable
 from gpu_server.workflows.graph import Graph, node_title, with_filename_prefix
@@ -26,50 +26,12 @@ log = logging.getLogger(__name__)
 
 MAX_SUBMISSIONS = 3
 CANCEL_SECONDS = 1.5
+SUBMISSION_SECONDS = 0.7
+"""How long a cancellation waits for a submission to be taken: cut off, it might be taken later."""
 SOCKET_SECONDS = 1.0
 """How long a submission waits for the socket to be there first."""
 OUTPUT_FOLDER = "gateway"
 """Where our save nodes write, inside ComfyUI's output folder."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How often ComfyUI's history is asked, in seconds."""
-
-    silent: float = 2.0
-    """While the socket is open, and nothing is heard of the job."""
-    deaf: float = 0.5
-    """While there is no socket to hear it from."""
-    first: float = 0.25
-    """While nothing is known of it but that ComfyUI has taken it: it may have to wait its turn."""
-
-
-class RunObserver(Protocol):
-    """Whoever wants to know how a run gets on."""
-
-    abandoned: bool
-    """Whoever cancels the run wants the job to go on in ComfyUI."""
-
-    def queued(self, position: int) -> None:
-        """It waits in ComfyUI behind `position` others."""
-
-    def started(self) -> None:
-        """ComfyUI has begun it."""
-
-    def progressed(self, value: float, node_id: str | None, node_title: str | None) -> None:
-        """`value` is from 0 to 1."""
-
-    def previewed(self, frame: ImageFrame) -> None:
-        """What a sampler has so far."""
-
-
-@dataclass(frozen=True)
-class SocketImage:
-    """An image that a node sent through the socket only."""
-
-    node_id: str
-    image: bytes
-    content_type: str
 
 
 @dataclass(frozen=True)
@@ -109,16 +71,18 @@ class GraphRun:
         self._titles = {node: node_title(graph, node) for node in graph}
         self._scope = anyio.CancelScope()
         self._deadline = 0.0
+        self._submission: asyncio.Future[str] | None = None
         self._begin(job_id)
 
     async def run(self, deadline: float, *, resume: bool = False) -> RunResult:
         """Submit and follow; with `resume`, first look for what an earlier process submitted.
 
         `deadline` is in seconds: for the wait in ComfyUI's queue, and again from its start on,
-        so that nobody pays for the job before. Whoever cancels us cancels
-        the job in ComfyUI, unless it is abandoned. Raises ComfyUIError's subclasses and
-        WorkflowInvalid.
+        so that nobody pays for the job before. Whoever cancels us cancels the job in ComfyUI,
+        unless it is abandoned. Raises ComfyUIError's subclasses and WorkflowInvalid.
         """
+        if resume:
+            self._in_comfyui = [run_id(self._job_id, number) for number in range(MAX_SUBMISSIONS)]
         try:
             with anyio.fail_after(deadline) as self._scope:
                 self._deadline = deadline
@@ -133,6 +97,9 @@ class GraphRun:
             if not self._observer.abandoned:
                 await self._cancel()
             raise
+        finally:
+            if self._submission is not None:
+                self._submission.cancel()
 
     async def _until_done(self, resume: bool) -> RunResult:
         first = await self._resumable() if resume else None
@@ -146,11 +113,10 @@ class GraphRun:
                 continue
             error = error_of_execution(entry, self._titles)
             if error is None:
-                if self._lacks_socket_images():
+                if self._hearing.lacks_images:
                     log.warning("Job %s: images were lost with the socket", self._job_id)
-                    self._socket.reopen()
                     continue
-                return RunResult(entry, tuple(self._socket_images))
+                return RunResult(entry, tuple(self._hearing.images))
             log.warning("Job %s: %s%s", self._job_id, error.message, trace_of(entry))
             if out_of_memory or not is_out_of_memory(entry):
                 raise error
@@ -164,14 +130,13 @@ class GraphRun:
     def _begin(self, prompt_id: str) -> None:
         # Ours by choice; ComfyUIs of early 2025 ignore that and answer one of their own.
         self.prompt_id = prompt_id
-        self._progress = Progress(self._nodes)
-        self._socket_images: list[SocketImage] = []
-        self._wake = asyncio.Event()
-        self._heard_at = 0.0
-        self._hears = False
-        self._answers = True
-        self._position: int | None = None
-        self._started = False
+        self._in_comfyui = [prompt_id]
+        self._hearing = Hearing(
+            self._graph, self._nodes, self._observer, self._count_anew, self._patience
+        )
+
+    def _count_anew(self) -> None:
+        self._scope.deadline = anyio.current_time() + self._deadline
 
     async def _resumable(self) -> int | None:
         """The number of the last run that ComfyUI knows of, once it answers."""
@@ -189,7 +154,7 @@ class GraphRun:
         """One run, to its entry in the history. Raises ComfyUILostJob."""
         if submit:
             await self._socket.ready(SOCKET_SECONDS)
-        with self._socket.listening(self.prompt_id, self):
+        with self._socket.listening(self.prompt_id, self._hearing):
             if submit:
                 prompt_id = await self._submit(await self._bound(number))
                 if prompt_id != self.prompt_id:
@@ -198,14 +163,18 @@ class GraphRun:
 
     async def _under_its_own_id(self, prompt_id: str) -> dict[str, Any]:
         self.prompt_id = prompt_id
-        with self._socket.listening(prompt_id, self):
+        self._in_comfyui = [prompt_id]
+        with self._socket.listening(prompt_id, self._hearing):
             return await self._follow()
 
     async def _submit(self, graph: Graph) -> str:
         graph = with_filename_prefix(graph, f"{OUTPUT_FOLDER}/{self.prompt_id}")
-        self._hears = self._socket.is_open
+        self._hearing.hears = self._socket.is_open
+        self._submission = asyncio.ensure_future(
+            self._api.submit(graph, self.prompt_id, self._socket.client_id)
+        )
         try:
-            return await self._api.submit(graph, self.prompt_id, self._socket.client_id)
+            return await asyncio.shield(self._submission)
         except ComfyUIUnavailable as exc:
             if never_arrived(exc):
                 raise
@@ -213,20 +182,24 @@ class GraphRun:
             return self.prompt_id
 
     async def _follow(self) -> dict[str, Any]:
+        hearing, answers = self._hearing, True
         while True:
-            await self._silence_or_last_word()
+            await hearing.silence_or_last_word(trust=answers)
             try:
                 entry = await self._api.history(self.prompt_id)
                 lost = entry is None and not await self._is_in_queue()
             except ComfyUIError as exc:  # It may be starting anew: the deadline is the end.
-                if self._answers:
+                if answers:
                     log.warning("Job %s: %s", self._job_id, exc)
-                self._answers = False
+                answers = False
                 continue
-            if not self._answers:
+            if not answers:
                 log.info("Job %s: ComfyUI answers again", self._job_id)
-            self._answers = True
+            answers = True
             if entry is not None:
+                if hearing.is_behind:
+                    log.warning("Job %s: the socket is open and silent", self._job_id)
+                    self._socket.reopen()
                 return entry
             if lost:
                 raise ComfyUILostJob("ComfyUI restarted and lost the job. Submit it again.")
@@ -235,77 +208,22 @@ class GraphRun:
         """Whether it waits or runs, or has ended in this very moment."""
         running, pending = await self._api.queued()
         if self.prompt_id in pending:
-            position = pending.index(self.prompt_id) + len(running)
-            if position != self._position:
-                self._position = position
-                self._observer.queued(position)
+            self._hearing.waits(pending.index(self.prompt_id) + len(running))
             return True
         if self.prompt_id in running:
-            self._start()
+            self._hearing.starts()
             return True
         # It leaves the queue for the history at once: in neither, it is lost.
         return await self._api.history(self.prompt_id) is not None
 
-    async def _silence_or_last_word(self) -> None:
-        """Until ComfyUI says that the job is over, or has not spoken of it for a while."""
-        began = anyio.current_time()
-        while not self._wake.is_set():
-            due = max(began, self._heard_at) + self._patience_now()
-            if anyio.current_time() >= due:
-                break
-            with anyio.CancelScope(deadline=due):
-                await self._wake.wait()
-        self._wake.clear()
-
-    def _patience_now(self) -> float:
-        if self._position is None and not self._started:
-            return self._patience.first
-        return self._patience.silent if self._hears and self._answers else self._patience.deaf
-
-    def _start(self) -> None:
-        if not self._started:
-            self._started = True
-            self._scope.deadline = anyio.current_time() + self._deadline
-            self._observer.started()
-
-    def heard(self, message: Message) -> None:
-        """From the socket."""
-        self._heard_at = anyio.current_time()
-        if message.kind == "execution_start":
-            self._start()
-        elif message.kind == "executing" and message.data.get("node") is None:
-            self._wake.set()  # The history is written by now.
-        elif self._progress.hear(message):
-            node = self._progress.node
-            title = self._titles.get(node or "")
-            self._observer.progressed(self._progress.value, node, title)
-
-    def saw(self, frame: ImageFrame) -> None:
-        """From the socket: a preview, unless the node is one that saves through it."""
-        node = frame.node_id or self._progress.node
-        if node is not None and self._saves_to_socket(node):
-            self._socket_images.append(SocketImage(node, frame.image, frame.content_type))
-        else:
-            self._observer.previewed(frame)
-
-    def deaf(self) -> None:
-        """From the socket: ask the history from now on."""
-        self._hears = False
-        self._wake.set()
-
-    def _saves_to_socket(self, node: str) -> bool:
-        return "websocket" in str(self._graph.get(node, {}).get("class_type", "")).lower()
-
-    def _lacks_socket_images(self) -> bool:
-        """Whether the socket was away, or open and silent, while they were sent."""
-        wanted = set(filter(self._saves_to_socket, self._nodes))
-        came = {image.node_id for image in self._socket_images}
-        return not wanted <= came or bool(wanted and not self._hears)
-
     async def _cancel(self) -> None:
         with anyio.move_on_after(CANCEL_SECONDS, shield=True):
+            if self._submission is not None:
+                with anyio.move_on_after(SUBMISSION_SECONDS):
+                    await asyncio.gather(self._submission, return_exceptions=True)
             try:
-                await self._api.cancel(self.prompt_id)
+                for prompt_id in self._in_comfyui:
+                    await self._api.cancel(prompt_id)
             except ComfyUIError as exc:
                 log.warning("Job %s could not be cancelled in ComfyUI: %s", self._job_id, exc)
 

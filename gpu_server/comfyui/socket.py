@@ -46,9 +46,15 @@ class ComfyUISocket:
     `on_connected` is awaited after each connection: ComfyUI may be another one by then.
     """
 
-    def __init__(self, url: str, on_connected: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        url: str,
+        on_connected: Callable[[], Awaitable[None]],
+        open_seconds: float = OPEN_SECONDS,
+    ) -> None:
         self._url = f"{url.rstrip('/').replace('http', 'ws', 1)}/ws"
         self._on_connected = on_connected
+        self._open_seconds = open_seconds
         self._listeners: dict[str, SocketListener] = {}
         self._executing: str | None = None
         self._open = asyncio.Event()
@@ -75,6 +81,7 @@ class ComfyUISocket:
     def reopen(self) -> None:
         """It is open, and what should have come did not: end it, so that a new one is opened."""
         if self._connection is not None:
+            self._open.clear()
             self._connection.transport.abort()
 
     @contextmanager
@@ -114,7 +121,7 @@ class ComfyUISocket:
             try:
                 async with connect(
                     f"{self._url}?clientId={self.client_id}",
-                    open_timeout=OPEN_SECONDS,
+                    open_timeout=self._open_seconds,
                     ping_interval=PING_SECONDS,
                     ping_timeout=PING_SECONDS,
                     close_timeout=1,
@@ -152,8 +159,9 @@ class ComfyUISocket:
             log.exception("After the connection to ComfyUI")
 
     def _lost(self) -> None:
+        if self._connection is None:
+            self._tried.set()
         self._open.clear()
-        self._tried.set()
         self._connection = None
         self._executing = None
         for listener in list(self._listeners.values()):

@@ -9,6 +9,9 @@ from gpu_server.schemas.generate_response import GenerateResponse
 from gpu_server.services.job import Job
 from gpu_server.services.jobs import JobService
 
+TEXT = "text/plain"
+NO_IMAGE = "The workflow made text and no image: run it as a job (PUT /jobs/{id}), which tells all."
+
 
 class GenerationService:
     """Runs a workflow for a caller who waits."""
@@ -28,6 +31,8 @@ class GenerationService:
             raise job.error
         if not job.outputs:
             return GenerateResponse(status="failed", error="The job was cancelled.")
+        if job.outputs[0].content_type.startswith(TEXT):
+            return GenerateResponse(status="failed", error=NO_IMAGE)
         return GenerateResponse(status="done", image=_first_image(job))
 
 

@@ -43,6 +43,8 @@ class Job:
         self.error: GPUServiceError | None = None
         self.events = EventLog()
         self.task: asyncio.Task[None] | None = None
+        self.begun = asyncio.Event()
+        """Its task has taken its first step: what cancels it now reaches ComfyUI."""
         self.resumable = resumable
         """Whether the caller can come back for it: it knows the id."""
         self.abandoned = False

@@ -102,10 +102,12 @@ class JobService:
 
     def _ended(self, job: Job) -> None:
         self._slots.release()
+        job.begun.set()
         if not job.ended and not job.abandoned:
             job.cancel()
 
     async def _run(self, job: Job, prepared: PreparedJob, resume: bool) -> None:
+        job.begun.set()
         try:
             job.succeed(await self._client.run(prepared, job, resume=resume))
         except GPUServiceError as exc:
@@ -166,6 +168,7 @@ class JobService:
 
 async def _taken_out(job: Job) -> Job:
     if not job.ended and job.task is not None:
+        await job.begun.wait()  # One that is resumed may be in ComfyUI already.
         job.task.cancel()
         await asyncio.wait([job.task])
     return job

@@ -38,7 +38,7 @@ class OneLineFormatter(logging.Formatter):
 
 def says_something(record: logging.LogRecord) -> bool:
     """Whether an access is worth a line: the backend asks every few seconds what has changed."""
-    return not (isinstance(record.args, tuple) and record.args[-1] == 304)
+    return not (isinstance(record.args, tuple) and record.args[-1:] == (304,))
 
 
 def setup_logging(level: str, log_format: str) -> None:

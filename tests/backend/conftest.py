@@ -13,7 +13,8 @@ from backend.config import Settings, get_settings
 from backend.store.outputs import OutputStore
 from backend.store.sqlite import SQLiteTaskStore
 from backend.utils.logging import HANDLER
-from tests.backend.serving import GPU_URL, GPUService, make_settings, serving
+from tests.backend.gpu_service import GPU_URL, GPUService
+from tests.backend.serving import make_settings, serving
 from tests.conditions import eventually
 
 

@@ -8,7 +8,8 @@ import pytest
 from backend.config import Settings
 from backend.errors import DataFolderInUse
 from backend.main import create_app
-from tests.backend.serving import GPU_URL, GPUService, serving
+from tests.backend.gpu_service import GPU_URL, GPUService
+from tests.backend.serving import serving
 
 ORIGIN = "https://pictures.example"
 

@@ -12,6 +12,7 @@ from backend.tasks import TaskState
         (TaskState.RUNNING, False),
         (TaskState.DONE, True),
         (TaskState.FAILED, True),
+        (TaskState.CANCELLED, True),
     ],
 )
 def test_state_knows_whether_it_is_the_end(state: TaskState, ended: bool) -> None:

@@ -17,7 +17,7 @@ from backend.errors import (
     GPUServiceTimeout,
     GPUServiceUnreachable,
 )
-from tests.backend.serving import DONE, GPU_URL, GPUService
+from tests.backend.gpu_service import DONE, GPU_URL, GPUService
 
 FIVE_SECONDS = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0}
 MAPPING: dict[type[httpx.HTTPError], type[GPUServiceError]] = {
@@ -46,7 +46,7 @@ MAPPING: dict[type[httpx.HTTPError], type[GPUServiceError]] = {
 
 def below(kind: type[httpx.HTTPError]) -> Iterator[type[httpx.HTTPError]]:
     for each in kind.__subclasses__():
-        if each.__module__.startswith("httpx"):
+        if each.__module__.split(".")[0] == "httpx":
             yield each
             yield from below(each)
 
@@ -281,6 +281,7 @@ async def test_catalogue_is_what_the_gpu_service_can_run(
 ) -> None:
     gpu.has_workflows("free_generation")
     catalogue = await gpu_client.catalogue()
+    assert catalogue is not None
     assert catalogue.engine == "comfyui"
     assert [entry.name for entry in catalogue.workflows] == ["free_generation"]
 

@@ -1,6 +1,5 @@
 """`POST /generate`: what it takes, answers and passes on."""
 
-import json
 import uuid
 from typing import Any
 
@@ -9,7 +8,8 @@ import pytest
 
 from backend.config import Settings
 from backend.store.sqlite import SQLiteTaskStore
-from tests.backend.serving import GPUService, ended, running, serving
+from tests.backend.gpu_service import GPUService
+from tests.backend.serving import ended, running, serving
 from tests.conditions import eventually
 
 SPEC_REQUEST = {
@@ -63,7 +63,7 @@ async def test_answers_while_the_gpu_service_is_away(
     gpu: GPUService, client: httpx.AsyncClient
 ) -> None:
     """Spec: Generation Router, MVP Stub Behavior 3 and 5."""
-    gpu.generate.side_effect = httpx.ConnectError("refused")
+    gpu.always(httpx.ConnectError("refused"))
     reply = await client.post("/generate", json=SPEC_REQUEST)
     assert reply.json()["status"] == "queued"
 
@@ -168,7 +168,7 @@ async def test_gpu_service_gets_workflow_and_styled_prompt(
 ) -> None:
     request = {"mode": "free", "prompt": "a cat", "style": "anime", "extra_params": {"steps": 4}}
     await ended(client, (await client.post("/generate", json=request)).json()["task_id"])
-    sent = json.loads(gpu.generate.calls.last.request.content)
+    sent = gpu.jobs[0].sent
     assert sent["workflow"] == "free_generation"
     assert sent["params"] == {
         "prompt": "anime drawing of a cat, expressive, detailed background",
@@ -184,4 +184,14 @@ async def test_request_timeout_is_what_the_gpu_service_gets(
     async with serving(settings, request_timeout=11) as client:
         reply = await client.post("/generate", json=SPEC_REQUEST)
         await ended(client, reply.json()["task_id"])
-    assert gpu.generate.calls.last.request.extensions["timeout"]["read"] == 11
+    assert gpu.output.calls.last.request.extensions["timeout"]["read"] == 11
+
+
+async def test_request_timeout_is_what_a_job_gets(gpu: GPUService, settings: Settings) -> None:
+    """Spec: Configuration Parameters: request_timeout."""
+    gpu.holds()
+    async with serving(settings, request_timeout=1) as client:
+        reply = await client.post("/generate", json=SPEC_REQUEST)
+        task = await ended(client, reply.json()["task_id"])
+    assert task["error_code"] == "gpu_service_timeout"
+    assert "within 1 s" in task["error"]

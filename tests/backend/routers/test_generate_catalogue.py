@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from backend.config import Settings
+from tests.backend.gpu_service import GPUService
 from tests.backend.making import base64_of, picture, picture_that_claims
-from tests.backend.serving import GPUService, serving
+from tests.backend.serving import serving
 
 
 async def test_unknown_mode_names_those_that_exist(bound_client: httpx.AsyncClient) -> None:

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from backend.config import Settings
-from tests.backend.serving import GPUService, ended, serving
+from tests.backend.gpu_service import GPUService
+from tests.backend.serving import ended, serving
 
 JSON = {"Content-Type": "application/json"}
 
@@ -57,14 +58,14 @@ async def test_usual_nesting_is_taken(gpu: GPUService, client: httpx.AsyncClient
         nested = [nested]
     reply = await client.post("/generate", json={"mode": "free", "extra_params": {"a": nested}})
     await ended(client, reply.json()["task_id"])
-    assert json.loads(gpu.generate.calls.last.request.content)["params"] == {"a": nested}
+    assert gpu.jobs[0].sent["params"] == {"a": nested}
 
 
 async def test_huge_integer_goes_through_whole(gpu: GPUService, client: httpx.AsyncClient) -> None:
     seed = 2**64 - 1
     reply = await client.post("/generate", json={"mode": "free", "extra_params": {"seed": seed}})
     await ended(client, reply.json()["task_id"])
-    assert json.loads(gpu.generate.calls.last.request.content)["params"] == {"seed": seed}
+    assert gpu.jobs[0].sent["params"] == {"seed": seed}
 
 
 @pytest.mark.parametrize(

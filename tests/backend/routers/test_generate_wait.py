@@ -6,7 +6,7 @@ import signal
 import anyio
 import httpx
 
-from tests.backend.serving import GPUService
+from tests.backend.gpu_service import GPUService
 from tests.conditions import eventually
 
 SPEC_REQUEST = {
@@ -29,7 +29,7 @@ async def test_wait_answers_with_the_finished_task(client: httpx.AsyncClient) ->
 async def test_wait_answers_with_the_failed_task(
     gpu: GPUService, client: httpx.AsyncClient
 ) -> None:
-    gpu.generate.respond(json={"status": "failed", "image": None, "error": "no such model"})
+    gpu.answers(lambda job: job.fail(detail="no such model"))
     reply = await client.post("/generate", json=SPEC_REQUEST, headers={"Prefer": "wait=30"})
     assert reply.status_code == 200
     assert (reply.json()["status"], reply.json()["error"]) == ("failed", "no such model")
@@ -77,7 +77,7 @@ async def test_stop_signal_ends_the_wait(gpu: GPUService, client: httpx.AsyncCli
     with anyio.fail_after(5):
         async with anyio.create_task_group() as group:
             group.start_soon(ask)
-            await eventually(lambda: gpu.asked)
+            await eventually(lambda: gpu.jobs)
             os.kill(os.getpid(), signal.SIGTERM)
     assert replies[0].status_code == 202
     assert replies[0].json()["status"] == "running"

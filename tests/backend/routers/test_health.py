@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from backend.config import Settings
-from tests.backend.serving import GPUService, serving
+from tests.backend.gpu_service import GPUService
+from tests.backend.serving import serving
 from tests.conditions import eventually
 
 

@@ -6,7 +6,7 @@ import pytest
 from backend.clients.gpu_client import GPUClient
 from backend.errors import UnknownMode
 from backend.services.catalogue import ModeCatalogue
-from tests.backend.serving import GPUService
+from tests.backend.gpu_service import GPUService
 
 
 @pytest.fixture

@@ -13,9 +13,11 @@ from backend.services.catalogue import ModeCatalogue
 from backend.services.generation_router import GenerationRouter
 from backend.services.images import ImageCheck
 from backend.services.styles import Style
+from backend.services.uploads import UploadService
+from backend.store.outputs import OutputStore
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import Task, TaskState
-from tests.backend.serving import GPUService
+from tests.backend.gpu_service import GPUService
 
 STYLES = {
     "ink": Style(prompt="ink drawing of {prompt}", negative_prompt="colour"),
@@ -39,12 +41,15 @@ def woken() -> Woken:
 
 
 @pytest.fixture
-def make_router(gpu_client: GPUClient, woken: Woken) -> Callable[..., GenerationRouter]:
+def make_router(
+    gpu_client: GPUClient, outputs: OutputStore, woken: Woken
+) -> Callable[..., GenerationRouter]:
     def make(store: SQLiteTaskStore) -> GenerationRouter:
         catalogue = ModeCatalogue(gpu_client, {"free": "free_generation"})
         images = ImageCheck(10, 50)
+        uploads = UploadService(outputs, images)
         return GenerationRouter(
-            store, catalogue, STYLES, images, 5, on_queued=lambda: woken.append(True)
+            store, catalogue, STYLES, images, uploads, 5, on_queued=lambda: woken.append(True)
         )
 
     return make
@@ -80,7 +85,7 @@ async def test_gpu_service_is_not_asked_to_generate(
 ) -> None:
     """Spec: Request Routing Service, MVP Stub Logic: no GPU client invocation."""
     await router.submit(request())
-    assert not gpu.generate.called
+    assert not (gpu.generate.called or gpu.put.called)
 
 
 async def test_worker_is_woken_once_the_task_is_kept(

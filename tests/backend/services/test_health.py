@@ -4,13 +4,13 @@ import httpx
 import pytest
 
 from backend.clients.gpu_client import GPUClient
+from backend.services.attempt import AttemptRunner
 from backend.services.catalogue import ModeCatalogue
 from backend.services.health import HealthService
 from backend.services.task_ends import TaskEnds
 from backend.services.worker import TaskWorker
-from backend.store.outputs import OutputStore
 from backend.store.sqlite import SQLiteTaskStore
-from tests.backend.serving import GPU_URL, GPUService
+from tests.backend.gpu_service import GPU_URL, GPUService
 
 
 class BrokenClient(GPUClient):
@@ -21,10 +21,10 @@ class BrokenClient(GPUClient):
 
 
 @pytest.fixture
-def worker(store: SQLiteTaskStore, outputs: OutputStore, gpu_client: GPUClient) -> TaskWorker:
+def worker(store: SQLiteTaskStore, runner: AttemptRunner, gpu_client: GPUClient) -> TaskWorker:
     """A worker that is not entered yet."""
     catalogue = ModeCatalogue(gpu_client, {})
-    return TaskWorker(store, outputs, gpu_client, catalogue, TaskEnds(), slots=1, max_attempts=1)
+    return TaskWorker(store, runner, gpu_client, catalogue, TaskEnds(), slots=1, max_attempts=1)
 
 
 async def test_exception_is_unhealthy(gpu: GPUService, worker: TaskWorker) -> None:

@@ -1,6 +1,5 @@
 """Styles: named prompt templates."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,8 @@ import pytest
 from backend.config import Settings
 from backend.errors import StylesInvalid
 from backend.services.styles import Style, read_styles
-from tests.backend.serving import GPUService, serving
+from tests.backend.gpu_service import GPUService
+from tests.backend.serving import serving
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ async def test_operator_s_file_takes_the_shipped_one_s_place(
     async with serving(settings, styles_path=tmp_path / "styles.json") as client:
         request = {"mode": "free", "prompt": "a cat", "style": "ink"}
         await client.post("/generate", json=request, headers={"Prefer": "wait=30"})
-    assert json.loads(gpu.generate.calls.last.request.content)["params"]["prompt"] == "ink of a cat"
+    assert gpu.jobs[0].sent["params"]["prompt"] == "ink of a cat"

@@ -4,6 +4,8 @@ import anyio
 import pytest
 
 from backend.errors import TaskNotFound
+from backend.services.attempt import AttemptRunner
+from backend.services.progress import ProgressBoard
 from backend.services.task_ends import TaskEnds
 from backend.services.tasks import TaskService
 from backend.store.outputs import OutputStore
@@ -13,18 +15,19 @@ from tests.backend.making import a_task
 
 
 @pytest.fixture
-def ends() -> TaskEnds:
-    return TaskEnds()
-
-
-@pytest.fixture
-def tasks(store: SQLiteTaskStore, outputs: OutputStore, ends: TaskEnds) -> TaskService:
-    return TaskService(store, outputs, ends)
+def tasks(
+    store: SQLiteTaskStore,
+    outputs: OutputStore,
+    ends: TaskEnds,
+    board: ProgressBoard,
+    runner: AttemptRunner,
+) -> TaskService:
+    return TaskService(store, outputs, ends, board, runner)
 
 
 async def claimed(store: SQLiteTaskStore) -> Task:
     await store.add(a_task())
-    task = await store.claim(2000.0)
+    task = await store.claim(2000.0, "j1")
     assert task is not None
     return task
 

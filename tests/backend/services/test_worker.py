@@ -1,22 +1,21 @@
 """The background worker, between a real store and the GPU service over the wire."""
 
-import json
-from typing import Any
-
 import anyio
 import httpx
 import pytest
 
 from backend.clients.gpu_client import GPUClient
+from backend.services.attempt import AttemptRunner
 from backend.services.catalogue import ModeCatalogue
+from backend.services.progress import ProgressBoard
 from backend.services.task_ends import TaskEnds
 from backend.services.worker import Pace, TaskWorker
 from backend.store.outputs import OutputStore
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import TaskState
-from tests.backend.making import a_task, base64_of, picture
-from tests.backend.services.working import Working, ended, kept
-from tests.backend.serving import DONE, GPUService
+from tests.backend.gpu_service import FakeJob, GPUService, Made, a_picture, at_once
+from tests.backend.making import a_task, picture
+from tests.backend.services.working import MakeRunner, Working, ended, kept
 from tests.conditions import eventually
 
 
@@ -26,14 +25,28 @@ async def test_task_is_sent_as_it_is(
     await store.add(a_task(workflow="upscale", params={"prompt": "p", "steps": 3}))
     async with working():
         await ended(store)
-    sent = json.loads(gpu.generate.calls.last.request.content)
-    assert sent == {"workflow": "upscale", "params": {"prompt": "p", "steps": 3}}
+    [job] = gpu.jobs
+    assert job.sent == {
+        "workflow": "upscale",
+        "params": {"prompt": "p", "steps": 3},
+        "resume": False,
+    }
+
+
+async def test_job_is_asked_for_as_a_story(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    await store.add(a_task())
+    async with working():
+        task = await ended(store)
+    assert gpu.put.calls.last.request.headers["Accept"] == "text/event-stream"
+    assert gpu.jobs[0].id == task.job_id
 
 
 async def test_image_is_kept_before_the_task_is_done(
     store: SQLiteTaskStore, outputs: OutputStore, gpu: GPUService, working: Working
 ) -> None:
-    gpu.generate.respond(json={**DONE, "image": base64_of(picture())})
+    gpu.makes = [a_picture()]
     await store.add(a_task())
     async with working():
         task = await ended(store)
@@ -45,12 +58,48 @@ async def test_image_is_kept_before_the_task_is_done(
 async def test_placeholder_is_kept_as_the_word_it_is(
     store: SQLiteTaskStore, outputs: OutputStore, gpu: GPUService, working: Working, word: str
 ) -> None:
-    gpu.generate.respond(json={**DONE, "image": word})
+    gpu.makes = [Made(word.encode(), "text/x-placeholder", "placeholder")]
     await store.add(a_task())
     async with working():
         task = await ended(store)
-    assert task.outputs[0].content_type == "text/plain"
+    assert task.outputs[0].content_type == "text/x-placeholder"
     assert await outputs.read("t1", task.outputs[0]) == word.encode()
+
+
+async def test_every_output_is_kept_in_its_order(
+    store: SQLiteTaskStore, outputs: OutputStore, gpu: GPUService, working: Working
+) -> None:
+    gpu.makes = [
+        a_picture(),
+        Made(b"film", "video/mp4", "film.mp4"),
+        Made(b"a word", "text/plain; charset=utf-8", "9_1.txt"),
+    ]
+    await store.add(a_task())
+    async with working():
+        task = await ended(store)
+    assert [(each.file, each.content_type, each.size) for each in task.outputs] == [
+        ("0.png", "image/png", len(picture())),
+        ("1.mp4", "video/mp4", 4),
+        ("2.txt", "text/plain; charset=utf-8", 6),
+    ]
+    assert [await outputs.read("t1", each) for each in task.outputs] == [
+        picture(),
+        b"film",
+        b"a word",
+    ]
+
+
+async def test_what_it_ran_with_is_kept(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    def draws_a_seed(job: FakeJob) -> None:
+        job.values = {"prompt": "p", "seed": 7}
+        at_once(job)
+
+    gpu.answers(draws_a_seed)
+    await store.add(a_task())
+    async with working():
+        assert (await ended(store)).values == {"prompt": "p", "seed": 7}
 
 
 async def test_waking_starts_a_task_at_once(
@@ -72,8 +121,7 @@ async def test_tasks_go_in_the_order_they_came(
         await store.add(a_task(name, params={"prompt": name}))
     async with working():
         await ended(store, "b")
-    sent = [json.loads(call.request.content)["params"]["prompt"] for call in gpu.generate.calls]
-    assert sent == ["c", "a", "b"]
+    assert [job.sent["params"]["prompt"] for job in gpu.jobs] == ["c", "a", "b"]
 
 
 @pytest.mark.parametrize("slots", [1, 2])
@@ -84,7 +132,7 @@ async def test_as_many_run_at_once_as_there_are_slots(
     for name in ("a", "b", "c"):
         await store.add(a_task(name))
     async with working(slots=slots):
-        await eventually(lambda: gpu.asked == slots)
+        await eventually(lambda: len(gpu.jobs) == slots)
         states = [(await kept(store, name)).state for name in ("a", "b", "c")]
     assert states.count(TaskState.RUNNING) == slots
 
@@ -103,25 +151,26 @@ async def test_end_is_announced(
 async def test_failure_keeps_the_gpu_service_s_reason(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
-    gpu.generate.respond(json={"status": "failed", "image": None, "error": "Out of memory."})
+    gpu.answers(lambda job: job.fail(code="comfyui_execution_failed", detail="KSampler: no."))
     await store.add(a_task())
     async with working():
         task = await ended(store)
     assert (task.state, task.error, task.error_code) == (
         TaskState.FAILED,
-        "Out of memory.",
-        "generation_failed",
+        "KSampler: no.",
+        "comfyui_execution_failed",
     )
+    assert len(gpu.jobs) == 1
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [{}, {"status": "done"}, {"status": "done", "image": ""}, {"status": "done", "image": 7}],
-)
-async def test_answer_without_an_image_has_failed(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working, answer: dict[str, Any]
+async def test_failure_without_a_reason_has_failed(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
-    gpu.generate.respond(json=answer)
+    def silently(job: FakeJob) -> None:
+        job.state = "failed"
+        job.end("failed")
+
+    gpu.answers(silently)
     await store.add(a_task())
     async with working():
         task = await ended(store)
@@ -129,37 +178,77 @@ async def test_answer_without_an_image_has_failed(
     assert task.error == "The GPU service gave no image and no reason."
 
 
+async def test_job_that_somebody_else_cancelled_is_a_cancelled_task(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    gpu.answers(FakeJob.cancel)
+    await store.add(a_task())
+    async with working():
+        task = await ended(store)
+    assert (task.state, task.error) == (TaskState.CANCELLED, None)
+
+
+UNREADABLE = {
+    "no JSON": b"event: done\ndata: {\n\n",
+    "no object": b"event: progress\ndata: [1]\n\n",
+    "no job": b"event: done\ndata: {}\n\n",
+    "no number": b'event: progress\ndata: {"progress": "half"}\n\n',
+}
+
+
+@pytest.mark.parametrize("event", UNREADABLE.values(), ids=UNREADABLE)
+async def test_event_that_cannot_be_read_is_the_gpu_service_s_fault(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, event: bytes
+) -> None:
+    gpu.answers(lambda job: job.wire.put(event))
+    await store.add(a_task())
+    async with working(max_attempts=1):
+        task = await ended(store)
+    assert (task.state, task.error_code) == (TaskState.FAILED, "gpu_service_error")
+
+
+async def test_answer_that_is_no_story_has_failed(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    gpu.answers(httpx.Response(200, json={"state": "done"}))
+    await store.add(a_task())
+    async with working(max_attempts=1):
+        task = await ended(store)
+    assert (task.state, task.error_code) == (TaskState.FAILED, "gpu_service_error")
+
+
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
 async def test_refusal_is_not_repeated(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, status: int
 ) -> None:
     refusal = {"code": "invalid_parameter", "detail": "steps is 0, at least 1.", "retryable": False}
-    gpu.generate.respond(status, json=refusal)
+    gpu.answers(httpx.Response(status, json=refusal))
     await store.add(a_task())
     async with working():
         task = await ended(store)
     assert (task.error, task.error_code) == ("steps is 0, at least 1.", "invalid_parameter")
-    assert gpu.generate.call_count == 1
+    assert gpu.put.call_count == 1
 
 
 async def test_timeout_is_not_repeated_and_says_what_to_do(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, make_runner: MakeRunner
 ) -> None:
-    gpu.generate.side_effect = httpx.ReadTimeout("slow")
+    gpu.holds()
     await store.add(a_task())
-    async with working():
+    async with working(runner=make_runner(0.1)):
         task = await ended(store)
     assert task.error_code == "gpu_service_timeout"
     assert task.error is not None
+    assert "within 0.1 s" in task.error
     assert "raise REQUEST_TIMEOUT" in task.error
-    assert gpu.generate.call_count == 1
+    assert gpu.put.call_count == 1
 
 
 async def test_reason_with_an_unpaired_surrogate_does_not_stop_the_worker(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     refusal = b'{"code": "comfyui_rejected", "detail": "no file a\\udcff", "retryable": false}'
-    gpu.generate.respond(422, content=refusal)
+    gpu.answers(httpx.Response(422, content=refusal))
     await store.add(a_task())
     async with working() as worker:
         task = await ended(store)
@@ -170,7 +259,7 @@ async def test_reason_with_an_unpaired_surrogate_does_not_stop_the_worker(
 async def test_bug_fails_that_task_only(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
-    gpu.generate.mock(side_effect=[RuntimeError("odd"), httpx.Response(200, json=DONE)])
+    gpu.answers(RuntimeError("odd"))
     for name in ("a", "b"):
         await store.add(a_task(name))
     async with working() as worker:
@@ -208,8 +297,9 @@ async def test_url_that_is_none_does_not_stop_the_worker(
     await store.add(a_task())
     async with httpx.AsyncClient() as http:
         client = GPUClient(http, "http://gpu:port")
+        runner = AttemptRunner(client, outputs, ProgressBoard(), 180)
         worker = TaskWorker(
-            store, outputs, client, ModeCatalogue(client, {}), TaskEnds(), slots=1, max_attempts=1
+            store, runner, client, ModeCatalogue(client, {}), TaskEnds(), slots=1, max_attempts=1
         )
         async with worker:
             await eventually(lambda: "set GPU_SERVICE_URL" in caplog.text)

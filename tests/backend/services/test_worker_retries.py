@@ -8,9 +8,9 @@ import pytest
 from backend.services.worker import Pace
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import TaskState
+from tests.backend.gpu_service import GPUService, at_once
 from tests.backend.making import a_task
-from tests.backend.services.working import RETRYABLE, Working, ended, kept, problem
-from tests.backend.serving import DONE, GPUService
+from tests.backend.services.working import Working, ended, kept, problem
 from tests.conditions import eventually
 
 
@@ -22,7 +22,7 @@ from tests.conditions import eventually
 async def test_retryable_trouble_is_tried_again(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, trouble: Any
 ) -> None:
-    gpu.generate.mock(side_effect=[trouble, httpx.Response(200, json=DONE)])
+    gpu.answers(trouble)
     await store.add(a_task())
     async with working():
         task = await ended(store)
@@ -32,14 +32,14 @@ async def test_retryable_trouble_is_tried_again(
 async def test_last_attempt_fails_with_the_reason(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
-    gpu.generate.respond(502, json=RETRYABLE)
+    gpu.always(problem(502))
     await store.add(a_task())
     async with working(max_attempts=3):
         task = await ended(store)
     assert (task.state, task.attempt) == (TaskState.FAILED, 3)
     assert task.error == "ComfyUI restarted. (after 3 attempts)"
     assert task.error_code == "comfyui_lost_job"
-    assert gpu.generate.call_count == 3
+    assert gpu.put.call_count == 3
 
 
 async def test_wait_before_the_next_attempt_is_drawn_from_a_growing_span(
@@ -51,7 +51,7 @@ async def test_wait_before_the_next_attempt_is_drawn_from_a_growing_span(
         spans.append((low, high))
         return 0.0
 
-    gpu.generate.respond(502, json=RETRYABLE)
+    gpu.always(problem(502))
     await store.add(a_task())
     async with working(max_attempts=5, jitter=jitter, pace=Pace(idle=0.02, backoff=6.0)):
         await ended(store)
@@ -61,7 +61,7 @@ async def test_wait_before_the_next_attempt_is_drawn_from_a_growing_span(
 async def test_task_that_waits_lets_others_pass(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
-    gpu.generate.mock(side_effect=[problem(502), httpx.Response(200, json=DONE)])
+    gpu.answers(problem(502))
     await store.add(a_task("waits"))
     await store.add(a_task("passes"))
     async with working(jitter=lambda low, high: 60.0):
@@ -73,25 +73,26 @@ async def test_task_waits_for_a_gpu_service_that_is_away(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.health.side_effect = httpx.ConnectError("refused")
-    gpu.generate.side_effect = httpx.ConnectError("refused")
+    gpu.always(httpx.ConnectError("refused"))
     await store.add(a_task())
     async with working(max_attempts=1):
         before = gpu.health.call_count
         await eventually(lambda: gpu.health.call_count > before + 3)
         task = await kept(store)
     assert (task.state, task.attempt) == (TaskState.QUEUED, 0)
-    assert gpu.generate.call_count == 1
+    assert gpu.put.call_count == 1
 
 
 async def test_task_is_done_without_help_once_the_gpu_service_is_back(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.health.side_effect = httpx.ConnectError("refused")
-    gpu.generate.side_effect = httpx.ConnectError("refused")
+    gpu.always(httpx.ConnectError("refused"))
     await store.add(a_task())
     async with working(max_attempts=1):
         await eventually(lambda: gpu.health.called)
-        gpu.health.side_effect = gpu.generate.side_effect = None
+        gpu.health.side_effect = None
+        gpu.always(at_once)
         task = await ended(store)
     assert (task.state, task.attempt) == (TaskState.DONE, 1)
 
@@ -99,23 +100,22 @@ async def test_task_is_done_without_help_once_the_gpu_service_is_back(
 async def test_gpu_service_whose_health_alone_answers_is_not_hammered(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
-    gpu.generate.side_effect = httpx.ConnectError("refused")
+    gpu.always(httpx.ConnectError("refused"))
     await store.add(a_task())
     async with working(pace=Pace(away=60, catalogue=0.02)):
-        await eventually(lambda: gpu.generate.called)
+        await eventually(lambda: gpu.put.called)
         looks = gpu.workflows.call_count
         await eventually(lambda: gpu.workflows.call_count > looks + 3)
-    assert gpu.generate.call_count == 1
+    assert gpu.put.call_count == 1
 
 
 @pytest.mark.parametrize("code", ["comfyui_unavailable", "service_stopping"])
 async def test_attempt_that_never_began_is_not_spent(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, code: str
 ) -> None:
-    answers = [problem(503, code=code) for _ in range(3)]
-    gpu.generate.mock(side_effect=[*answers, httpx.Response(200, json=DONE)])
+    gpu.answers(*[problem(503, code=code) for _ in range(3)])
     await store.add(a_task())
     async with working(max_attempts=1):
         task = await ended(store)
     assert (task.state, task.attempt) == (TaskState.DONE, 1)
-    assert gpu.generate.call_count == 4
+    assert gpu.put.call_count == 4

@@ -16,7 +16,7 @@ DONE = Outcome(TaskState.DONE, outputs=(Output("0.png", "image/png", 7),))
 
 
 async def claimed(store: SQLiteTaskStore, now: float = 2000.0) -> Task:
-    task = await store.claim(now)
+    task = await store.claim(now, "j1")
     assert task is not None
     return task
 
@@ -57,7 +57,7 @@ async def test_claim_takes_the_first_that_came(store: SQLiteTaskStore) -> None:
 
 
 async def test_claim_of_nothing_is_none(store: SQLiteTaskStore) -> None:
-    assert await store.claim(2000.0) is None
+    assert await store.claim(2000.0, "j1") is None
 
 
 async def test_claimed_task_runs_as_a_new_attempt(store: SQLiteTaskStore) -> None:
@@ -69,7 +69,7 @@ async def test_claimed_task_runs_as_a_new_attempt(store: SQLiteTaskStore) -> Non
 
 async def test_task_is_claimed_once(store: SQLiteTaskStore) -> None:
     await store.add(a_task())
-    claims = await asyncio.gather(*(store.claim(2000.0) for _ in range(10)))
+    claims = await asyncio.gather(*(store.claim(2000.0, "j1") for _ in range(10)))
     assert len([task for task in claims if task is not None]) == 1
 
 
@@ -78,7 +78,7 @@ async def test_claim_passes_over_what_is_not_due(store: SQLiteTaskStore) -> None
     await store.add(a_task("late"))
     await store.release(await claimed(store), not_before=3000.0, spent=True)
     assert (await claimed(store, 2999.9)).id == "late"
-    assert await store.claim(2999.9) is None
+    assert await store.claim(2999.9, "j1") is None
     assert (await claimed(store, 3000.0)).id == "early"
 
 
