@@ -1,0 +1,1 @@
+"""Tests: Speaking to ComfyUI."""

@@ -1,0 +1,1 @@
+"""Tests: The GPU service's contract."""
