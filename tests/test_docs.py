@@ -54,7 +54,8 @@ def test_readme_gives_the_defaults(
     service: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read as a `.env`, the table makes the very settings that no `.env` makes."""
-    paths = {"DATA_PATH", "STYLES_PATH", "OBJECT_INFO_PATH"}  # Given in words: they follow the checkout.
+    # Given in words: they follow the checkout.
+    paths = {"DATA_PATH", "STYLES_PATH", "OBJECT_INFO_PATH"}
     lines = [f"{k}='{v}'" for k, v in settings_table(service).items() if k not in paths]
     for name in settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)

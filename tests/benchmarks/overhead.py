@@ -96,7 +96,7 @@ class GatewayClient:
 
     async def job(self, size: int) -> bytes:
         """One image."""
-        params = {"width": size, "height": size, "color": random.randrange(2**24)}  # noqa: S311
+        params = {"width": size, "height": size, "color": random.randrange(2**24)}
         body = {"mode": "selftest", "extra_params": params}
         reply = await self._http.post(
             f"{self._url}/generate", json=body, headers={"Prefer": "wait=90"}
@@ -108,7 +108,7 @@ class GatewayClient:
 
 def graph(size: int) -> dict[str, Any]:
     """The shipped self-test, with a colour that no run before had."""
-    colour = random.randrange(2**24)  # noqa: S311
+    colour = random.randrange(2**24)
     canvas = {"width": size, "height": size, "batch_size": 1, "color": colour}
     save = {"images": ["1", 0], "filename_prefix": f"direct/{uuid.uuid4()}"}
     return {
