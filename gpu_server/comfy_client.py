@@ -18,7 +18,7 @@ from gpu_server.comfyui.hearing import Patience, RunObserver
 from gpu_server.comfyui.inputs import CheckedImage, InputImages
 from gpu_server.comfyui.messages import ImageFrame
 from gpu_server.comfyui.outputs import JobOutput, fetch_outputs
-from gpu_server.comfyui.run import GraphRun
+from gpu_server.comfyui.run import GraphRun, cancel_in_comfyui, run_ids
 from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine
 from gpu_server.errors import ComfyUIExecutionFailed, InvalidParameter
@@ -83,6 +83,9 @@ class ComfyClient(Protocol):
     ) -> list[JobOutput]:
         """Run it to its end; with `resume`, first look for an earlier process's run of it."""
 
+    async def cancel_left(self, job_id: str) -> None:
+        """Stop what an earlier process may have left running under this id. Never raises."""
+
 
 class StubComfyClient:
     """Needs no ComfyUI, no GPU and no model, and makes no image."""
@@ -118,6 +121,9 @@ class StubComfyClient:
         text = await self.execute_workflow(job.request.workflow, dict(job.request.params))
         return [JobOutput("stub", "placeholder", PLACEHOLDER_TYPE, text.encode())]
 
+    async def cancel_left(self, job_id: str) -> None:
+        """Nothing is ever left."""
+
 
 class ComfyUIClient:
     """Runs workflows in a real ComfyUI."""
@@ -141,6 +147,10 @@ class ComfyUIClient:
         self._folder = folder
         self._job_timeout = job_timeout
         self._patience = patience
+
+    async def cancel_left(self, job_id: str) -> None:
+        """Stop what an earlier process may have left in ComfyUI under this id. Never raises."""
+        await cancel_in_comfyui(self._api, job_id, run_ids(job_id))
 
     async def check_health(self) -> bool:
         """Whether ComfyUI answers within 5 s. Never raises."""

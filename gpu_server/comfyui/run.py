@@ -8,7 +8,7 @@ memory, the graph is submitted again, a bounded number of times.
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,7 @@ class GraphRun:
         unless it is abandoned. Raises ComfyUIError's subclasses and WorkflowInvalid.
         """
         if resume:
-            self._in_comfyui = [run_id(self._job_id, number) for number in range(MAX_SUBMISSIONS)]
+            self._in_comfyui = run_ids(self._job_id)
         try:
             with anyio.fail_after(deadline) as self._scope:
                 self._deadline = deadline
@@ -221,11 +221,22 @@ class GraphRun:
             if self._submission is not None:
                 with anyio.move_on_after(SUBMISSION_SECONDS):
                     await asyncio.gather(self._submission, return_exceptions=True)
-            try:
-                for prompt_id in self._in_comfyui:
-                    await self._api.cancel(prompt_id)
-            except ComfyUIError as exc:
-                log.warning("Job %s could not be cancelled in ComfyUI: %s", self._job_id, exc)
+            await cancel_in_comfyui(self._api, self._job_id, self._in_comfyui)
+
+
+async def cancel_in_comfyui(api: ComfyUIAPI, job_id: str, prompt_ids: Iterable[str]) -> None:
+    """Take these runs of a job out of ComfyUI, as far as that can be done. Never raises."""
+    with anyio.move_on_after(CANCEL_SECONDS):
+        try:
+            for prompt_id in prompt_ids:
+                await api.cancel(prompt_id)
+        except ComfyUIError as exc:
+            log.warning("Job %s could not be cancelled in ComfyUI: %s", job_id, exc)
+
+
+def run_ids(job_id: str) -> list[str]:
+    """All prompt ids that a job's runs may have."""
+    return [run_id(job_id, number) for number in range(MAX_SUBMISSIONS)]
 
 
 def run_id(job_id: str, number: int) -> str:

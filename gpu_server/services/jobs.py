@@ -130,7 +130,12 @@ class JobService:
         return outputs[number]
 
     async def cancel(self, job_id: str) -> Job:
-        """Take the job out of ComfyUI; one that has ended stays as it is. Raises JobNotFound."""
+        """Take the job out of ComfyUI; one that has ended stays as it is.
+
+        Raises JobNotFound, after taking out what an earlier process may have left there.
+        """
+        if job_id not in self._jobs:
+            await self._client.cancel_left(job_id)
         return await _taken_out(self.get(job_id))
 
     def stop(self) -> None:

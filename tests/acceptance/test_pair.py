@@ -228,3 +228,22 @@ def test_killed_gpu_service_finds_its_job_again_and_runs_it_once(tmp_path: Path)
         assert (ended["status"], ended["seed"]) == ("done", 7)
         history = httpx.get(f"{programs.comfyui.url}/history", trust_env=False).json()
         assert len(history) == 1
+
+
+def test_cancel_reaches_a_job_that_a_killed_gpu_service_left_in_comfyui(tmp_path: Path) -> None:
+    with pair(tmp_path, engine="comfyui", comfyui=("--job-seconds", "60")) as programs:
+        programs.comfyui.start()
+        programs.gpu_server.start()
+        programs.backend.start()
+        task_id = programs.generate(LIGHTHOUSE).json()["task_id"]
+        eventually(lambda: programs.task(task_id)["progress"] > 0)
+        programs.gpu_server.signal(signal.SIGKILL)
+        programs.gpu_server.start()
+        httpx.delete(f"{programs.backend.url}/tasks/{task_id}", timeout=20, trust_env=False)
+        assert programs.task(task_id)["status"] == "cancelled"
+        eventually(
+            lambda: (
+                httpx.get(f"{programs.comfyui.url}/queue", trust_env=False).json()
+                == {"queue_running": [], "queue_pending": []}
+            )
+        )

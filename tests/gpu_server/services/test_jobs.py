@@ -37,6 +37,10 @@ class Engine:
         self.running: list[str] = []
         self.error: Exception | None = None
         self.size = 0
+        self.cancelled_unknown: list[str] = []
+
+    async def cancel_left(self, job_id: str) -> None:
+        self.cancelled_unknown.append(job_id)
 
     async def check_health(self) -> bool:
         return True
@@ -185,3 +189,11 @@ async def test_oldest_ended_jobs_are_forgotten_and_no_running_one() -> None:
     assert service.get(ids[-1]).ended
     assert service.get(running.id) is running
     await service.close()
+
+
+async def test_cancelling_an_unknown_job_reaches_what_an_earlier_process_left() -> None:
+    engine = Engine()
+    service = JobService(engine, 1)
+    with pytest.raises(JobNotFound):
+        await service.cancel("lost")
+    assert engine.cancelled_unknown == ["lost"]
