@@ -19,6 +19,11 @@ class LogLevel(str, Enum):
     ERROR = "ERROR"
     CRITICAL = "CRITICAL"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "LogLevel | None":
+        """In any case: `debug` is `DEBUG`."""
+        return cls.__members__.get(str(value).upper())
+
 
 class LogFormat(str, Enum):
     """One line of text a record, or one JSON object."""

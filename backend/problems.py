@@ -23,7 +23,13 @@ MAX_ERRORS = 20
 UNREADABLE = (ValueError, RecursionError)
 """JSON that Python cannot read: wrong bytes, huge numbers, deep nesting. FastAPI has 400 for it."""
 
-CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "body_too_large",
+}
 """Of the answers that the framework gives by itself."""
 
 

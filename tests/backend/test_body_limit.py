@@ -1,5 +1,6 @@
 """A bound on request bodies."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -74,3 +75,30 @@ async def test_what_is_no_request_goes_through() -> None:
 
     await BodyLimit(app, max_bytes=10)({"type": "lifespan"}, Arriving(), nothing)
     assert seen == ["lifespan"]
+
+
+async def half_a_body(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that reads all that comes."""
+    while (await receive()).get("more_body"):
+        pass
+
+
+async def test_body_that_stands_still_is_given_up() -> None:
+    """uvicorn would keep the half request, and its own end, waiting for ever."""
+    coming: list[Message] = [{"type": "http.request", "body": b"ab", "more_body": True}]
+
+    async def receive() -> Message:
+        if coming:
+            return coming.pop()
+        await asyncio.Event().wait()
+        raise AssertionError("nothing more comes")
+
+    async def send(message: Message) -> None:
+        raise AssertionError("the application answers nothing")
+
+    limit = BodyLimit(half_a_body, max_bytes=100, idle_seconds=0.05)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    with pytest.raises(HTTPException) as raised:
+        await limit(scope, receive, send)
+    assert raised.value.status_code == 408
+    assert raised.value.headers == {"Connection": "close"}

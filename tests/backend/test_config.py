@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from backend.config import HERE, Settings, get_settings
+from backend.config import HERE, LogLevel, Settings, get_settings
 
 SPEC_PARAMETERS = [
     ("backend_host", str, "0.0.0.0", "127.0.0.1"),
@@ -112,3 +112,9 @@ def test_wrong_value_is_refused_by_name(
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError, match=name.lower()):
         Settings(_env_file=None)
+
+
+@pytest.mark.parametrize("text", ["debug", "Debug", "DEBUG"])
+def test_log_level_is_taken_in_any_case(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_LEVEL", text)
+    assert Settings(_env_file=None).log_level is LogLevel.DEBUG
