@@ -48,8 +48,10 @@ class GenerationRouter:
         binds; StorageFull and StorageUnavailable.
         """
         if self._catalogue.binding:
+            # The mode first: what is an upload, only its workflow's parameters tell.
+            await self._catalogue.check(request.mode)
             request = await self._with_uploads(request)
-            await self._check(request)
+            self._check(request)
         params = self._params(request)
         if self._catalogue.binding:
             await self._check_parameters(request, params)
@@ -71,8 +73,7 @@ class GenerationRouter:
         self._on_queued()
         return task
 
-    async def _check(self, request: GenerateRequest) -> None:
-        await self._catalogue.check(request.mode)
+    def _check(self, request: GenerateRequest) -> None:
         if request.style is not None and request.style not in self._styles:
             raise UnknownStyle(
                 f"There is no style {request.style[:100]!r}. Styles: {', '.join(self._styles)}.",

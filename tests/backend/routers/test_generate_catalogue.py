@@ -6,9 +6,10 @@ import httpx
 import pytest
 
 from backend.config import Settings
-from tests.backend.gpu_service import GPUService
+from tests.backend.gpu_service import GPUService, sent_to
 from tests.backend.making import base64_of, picture, picture_that_claims
 from tests.backend.serving import serving
+from tests.conditions import eventually
 
 
 async def test_unknown_mode_names_those_that_exist(bound_client: httpx.AsyncClient) -> None:
@@ -36,6 +37,18 @@ async def test_workflow_dropped_in_just_now_is_found(
     gpu.has_workflows("free_generation", "dropped_in")
     reply = await bound_client.post("/generate", json={"mode": "dropped_in"})
     assert reply.status_code == 200
+
+
+async def test_upload_is_put_in_for_a_workflow_dropped_in_just_now(
+    gpu: GPUService, bound_client: httpx.AsyncClient
+) -> None:
+    """Only the workflow's parameters tell that the value is an image."""
+    upload = (await bound_client.post("/uploads", content=picture())).json()["upload"]
+    gpu.has_workflows("dropped_in", image={"type": "string", "contentEncoding": "base64"})
+    body = {"mode": "dropped_in", "extra_params": {"image": upload}}
+    assert (await bound_client.post("/generate", json=body)).status_code == 200
+    await eventually(lambda: gpu.jobs)
+    assert sent_to(gpu.put)[0]["params"] == {"image": base64_of(picture())}
 
 
 BAD_IMAGES = {
