@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpu_server.comfyui.api import ComfyUIAPI
+from gpu_server.comfyui.hearing import SocketImage
 from gpu_server.comfyui.metadata import BrokenImage, image_type, without_metadata
 from gpu_server.comfyui.run import RunResult
 from gpu_server.errors import ComfyUIError, ComfyUIOutputBroken
@@ -53,13 +54,14 @@ async def fetch_outputs(
     }
     named = list(_files(entry))
     kept = [each for each in named if not each.is_temporary]
-    outputs = [_from_socket(number, image) for number, image in enumerate(result.socket_images, 1)]
+    outputs = [
+        _from_socket(number, image, keep_metadata)
+        for number, image in enumerate(result.socket_images, 1)
+    ]
     texts = list(_texts(entry))
     if not kept and not outputs and not texts:
         kept = named
-    outputs += [await _fetch(api, each) for each in kept]
-    if not keep_metadata:
-        outputs = [_cleaned(output) for output in outputs]
+    outputs += [await _fetch(api, each, keep_metadata) for each in kept]
     outputs.sort(key=lambda output: not output.content_type.startswith("image/"))
     return outputs + texts
 
@@ -86,22 +88,23 @@ def _texts(entry: Mapping[str, Mapping[str, Any]]) -> Iterator[JobOutput]:
             yield JobOutput(node_id, name, "text/plain; charset=utf-8", text.encode())
 
 
-def _from_socket(number: int, image: Any) -> JobOutput:
+def _from_socket(number: int, image: SocketImage, keep_metadata: bool) -> JobOutput:
     ending = mimetypes.guess_extension(image.content_type) or ".png"
-    return JobOutput(image.node_id, f"socket_{number}{ending}", image.content_type, image.image)
+    data = image.image if keep_metadata else without_metadata(image.image)
+    return JobOutput(image.node_id, f"socket_{number}{ending}", image.content_type, data)
 
 
-async def _fetch(api: ComfyUIAPI, named: _Named) -> JobOutput:
+async def _fetch(api: ComfyUIAPI, named: _Named, keep_metadata: bool) -> JobOutput:
     for _ in range(TRIES):
         data = await _view(api, named)
         try:
-            without_metadata(data)
+            cleaned = without_metadata(data)  # Also tells whether it is whole.
         except BrokenImage as exc:
             broken = exc
             continue
         name = str(named.file["filename"])
         kind = image_type(data) or mimetypes.guess_type(name)[0] or UNKNOWN_TYPE
-        return JobOutput(named.node_id, name, kind, data)
+        return JobOutput(named.node_id, name, kind, data if keep_metadata else cleaned)
     raise ComfyUIOutputBroken(
         f"ComfyUI's file {named.file['filename']} is broken: {broken}. Submit the job again."
     )
@@ -115,8 +118,3 @@ async def _view(api: ComfyUIAPI, named: _Named) -> bytes:
         raise ComfyUIOutputBroken(
             f"ComfyUI made {named.file['filename']} and does not hand it out: {exc.message}"
         ) from exc
-
-
-def _cleaned(output: JobOutput) -> JobOutput:
-    data = without_metadata(output.data)
-    return JobOutput(output.node_id, output.filename, output.content_type, data)
