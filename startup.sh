@@ -207,6 +207,12 @@ requirement_files() {
     for file in "$CODE"/{gpu_server,backend}/requirements.txt "$WORKSPACE/telegram_bot/requirements.txt"; do
         if [ -f "$file" ]; then printf '%s\n' "$file"; fi
     done
+    if [ -n "$(setting DATABASE_URL "$CODE/backend/.env" '')" ]; then
+        printf '%s\n' "$CODE/backend/requirements-postgresql.txt"
+    fi
+    if [ -n "$(setting OUTPUTS_URL "$CODE/backend/.env" '')" ]; then
+        printf '%s\n' "$CODE/backend/requirements-s3.txt"
+    fi
 }
 
 # What the environment has to be made from: its Python and the requirements.

@@ -4,7 +4,7 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HERE = Path(__file__).resolve().parent
@@ -51,13 +51,47 @@ class Settings(BaseSettings):
     api_version: str = "1.0.0"
 
     data_path: Path = HERE.parent / "data"
+    database_url: str = ""
+    outputs_url: str = ""
     max_body_mb: int = Field(100, ge=1)
     max_image_megapixels: int = Field(50, ge=1, le=178)  # Pillow opens no image with more.
     max_attempts: int = Field(5, ge=1)
     worker_concurrency: int = Field(2, ge=1)
+    max_queued_tasks: int = Field(10_000, ge=1)
+    priority_ageing: float = Field(600, ge=0)
+    min_free_mb: int = Field(500, ge=0)
+    retention_days: float = Field(30, ge=0)
+    retention_gb: float = Field(20, ge=0)
+    drain_seconds: float = Field(5, ge=0)
     mode_workflows: dict[str, str] = {"free": "free_generation"}
     styles_path: Path = HERE / "styles.json"
     cors_origins: list[str] = ["*"]
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgresql(cls, url: str) -> str:
+        if url and not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("It is postgresql://user:password@host/name, or empty for SQLite")
+        return url
+
+    @field_validator("outputs_url")
+    @classmethod
+    def _is_s3(cls, url: str) -> str:
+        if url and not url.startswith("s3://"):
+            raise ValueError("It is s3://bucket/prefix, or empty for the data folder")
+        return url
+
+    @field_validator("gpu_service_url")
+    @classmethod
+    def _names_one(cls, urls: str) -> str:
+        if not urls.strip(" ,"):
+            raise ValueError("It is a URL such as http://localhost:8001, or several with commas")
+        return urls
+
+    @property
+    def gpu_service_urls(self) -> list[str]:
+        """One, or several with commas between."""
+        return [url.strip() for url in self.gpu_service_url.split(",") if url.strip()]
 
 
 @lru_cache

@@ -3,13 +3,16 @@
     BackendError                     500 internal_error
     ├── InvalidInput                 422 invalid_input
     │   ├── UnknownMode              422 unknown_mode
-    │   └── UnknownStyle             422 unknown_style
+    │   ├── UnknownStyle             422 unknown_style
+    │   └── KeyReused                422 idempotency_key_reused
     ├── TaskNotFound                 404 task_not_found
     ├── OutputNotFound               404 output_not_found
     ├── ModeNotFound                 404 mode_not_found
+    ├── QueueFull                    503 queue_full                retryable
     ├── StorageFull                  507 storage_full
     ├── StorageUnavailable           503 storage_unavailable       retryable
     ├── DataFolderInUse              (at start only)
+    ├── DatabaseUnusable             (at start only)
     ├── StylesInvalid                (at start only)
     └── GPUServiceError              502 gpu_service_error         retryable
         ├── GPUServiceUnreachable    502 gpu_service_unreachable   retryable, never arrived
@@ -55,6 +58,12 @@ class UnknownStyle(InvalidInput):
     code = "unknown_style"
 
 
+class KeyReused(InvalidInput):
+    """The idempotency key came before, with another request."""
+
+    code = "idempotency_key_reused"
+
+
 class TaskNotFound(BackendError):
     """No task has this id."""
 
@@ -76,6 +85,14 @@ class ModeNotFound(BackendError):
     code = "mode_not_found"
 
 
+class QueueFull(BackendError):
+    """As many tasks wait as may."""
+
+    status = 503
+    code = "queue_full"
+    retryable = True
+
+
 class StorageFull(BackendError):
     """The disk has no room for another task."""
 
@@ -95,6 +112,12 @@ class DataFolderInUse(BackendError):
     """Another backend has the data folder."""
 
     code = "data_folder_in_use"
+
+
+class DatabaseUnusable(BackendError):
+    """The task database is damaged, or a newer version of this program made it."""
+
+    code = "database_unusable"
 
 
 class StylesInvalid(BackendError):

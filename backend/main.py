@@ -9,45 +9,51 @@ from pathlib import Path
 # Started from inside this folder, as the specification has it, the package is one level up.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import httpx
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
+from backend.assembly import Engine, MakeStores, running_engine
 from backend.body_limit import BodyLimit
-from backend.clients.gpu_client import GPUClient
 from backend.config import Settings, get_settings
+from backend.errors import BackendError
 from backend.problems import add_error_handlers
-from backend.routers import generate, health, modes, tasks, uploads
-from backend.services.attempt import AttemptRunner
-from backend.services.catalogue import ModeCatalogue
+from backend.routers import generate, health, modes, probes, tasks, uploads
+from backend.services.admission import Admission
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
 from backend.services.images import ImageCheck
-from backend.services.progress import ProgressBoard
+from backend.services.readiness import (
+    Readiness,
+    gpu_service_answers,
+    has_room,
+    still_works,
+    store_answers,
+)
+from backend.services.retention import Retention
+from backend.services.room import Room
 from backend.services.styles import read_styles
-from backend.services.task_ends import TaskEnds
+from backend.services.task_story import TaskStory
 from backend.services.tasks import TaskService
 from backend.services.uploads import UploadService
-from backend.services.worker import TaskWorker
-from backend.shutdown import on_stop_signal
+from backend.shutdown import Drain, on_stop_signal
+from backend.start_failure import StartFailure, settings_or_exit
 from backend.state import BackendState
-from backend.store.outputs import OutputStore
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.opening import stores_of
 from backend.utils.logging import setup_logging
 
 log = logging.getLogger("backend")
 
-EXPOSED_HEADERS = ["Location", "Preference-Applied", "Retry-After"]
+EXPOSED_HEADERS = ["Idempotent-Replayed", "Location", "Preference-Applied", "Retry-After"]
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastAPI:
     """The application for these settings; nothing is opened before it starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         setup_logging(settings.log_level.value, settings.log_format.value)
         _log_start(settings)
-        async with _running(settings) as state:
+        async with _running(settings, make_stores) as state:
             app.state.backend = state
             yield
         log.info("%s stopped", settings.api_title)
@@ -61,56 +67,83 @@ def create_app(settings: Settings) -> FastAPI:
         allow_headers=["*"],
         expose_headers=EXPOSED_HEADERS,
     )
+    app.add_middleware(StartFailure, name="The backend", expected=BackendError)
     add_error_handlers(app)
-    for module in (health, generate, tasks, modes, uploads):
+    for module in (health, probes, generate, tasks, modes, uploads):
         app.include_router(module.router)
     return app
 
 
 @asynccontextmanager
-async def _running(settings: Settings) -> AsyncIterator[BackendState]:
-    """Everything that a running backend holds, opened in order and closed in reverse."""
+async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator[BackendState]:
+    """Everything that a running backend holds."""
     async with AsyncExitStack() as stack:
         styles = read_styles(settings.styles_path)
-        store = SQLiteTaskStore(settings.data_path)
-        await store.open()
-        stack.push_async_callback(store.close)
-        outputs, ends = OutputStore(settings.data_path / "outputs"), TaskEnds()
-        # trust_env: a proxy for the world outside is none for the GPU service.
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-        client = GPUClient(http, settings.gpu_service_url, settings.request_timeout)
-        catalogue = ModeCatalogue(client, settings.mode_workflows)
-        board = ProgressBoard()
-        runner = AttemptRunner(client, outputs, board, settings.request_timeout, catalogue.timeout)
-        worker = await stack.enter_async_context(
-            TaskWorker(
-                store,
-                runner,
-                client,
-                catalogue,
-                ends,
-                slots=settings.worker_concurrency,
-                max_attempts=settings.max_attempts,
+        # With a database, each GPU service has a worker process of its own beside it.
+        engine = await stack.enter_async_context(
+            running_engine(
+                settings, runs=lambda _: not settings.database_url, make_stores=make_stores
             )
         )
-        stack.enter_context(on_stop_signal(ends.close))
+        await stack.enter_async_context(
+            Retention(
+                engine.store,
+                engine.outputs,
+                days=settings.retention_days,
+                gigabytes=settings.retention_gb,
+            )
+        )
+        room = Room(settings.data_path, settings.min_free_mb)
+        readiness = _readiness(engine, room)
+        stack.enter_context(on_stop_signal(_drain(engine, readiness, settings.drain_seconds)))
         image_check = ImageCheck(settings.max_image_size_mb, settings.max_image_megapixels)
-        upload_service = UploadService(outputs, image_check)
+        uploads = UploadService(engine.outputs, image_check, room)
+        tasks = TaskService(engine.store, engine.outputs, engine.live, engine.services)
         yield BackendState(
-            health=HealthService(client, worker, settings.api_version),
+            health=HealthService(engine.services, engine, settings.api_version),
+            readiness=readiness,
             generation=GenerationRouter(
-                store,
-                catalogue,
+                engine.store,
+                engine.catalogue,
+                engine.services,
+                Admission(engine.store, room, settings.max_queued_tasks),
                 styles,
                 image_check,
-                upload_service,
-                settings.max_face_images,
-                on_queued=worker.wake,
+                uploads,
+                max_face_images=settings.max_face_images,
+                ageing=settings.priority_ageing,
+                on_queued=engine.wake,
             ),
-            tasks=TaskService(store, outputs, ends, board, runner),
-            catalogue=catalogue,
-            uploads=upload_service,
+            tasks=tasks,
+            story=TaskStory(engine.store, engine.live, tasks),
+            catalogue=engine.catalogue,
+            uploads=uploads,
         )
+
+
+def _readiness(engine: Engine, room: Room) -> Readiness:
+    return Readiness(
+        checks={
+            "store": store_answers(engine.store),
+            "disk": has_room(room),
+            "worker": still_works(engine),
+        },
+        notes={"gpu_service": gpu_service_answers(engine.services)},
+    )
+
+
+def _drain(engine: Engine, readiness: Readiness, seconds: float) -> Drain:
+    """Tasks that run have so long to end; whoever waits for the others is told to come back."""
+
+    async def drain() -> None:
+        log.info("Stopping: no more tasks are taken, those that run have %g s to end", seconds)
+        readiness.drain()
+        try:
+            await engine.drain(seconds)
+        finally:
+            engine.live.close()
+
+    return drain
 
 
 def _log_start(settings: Settings) -> None:
@@ -127,4 +160,4 @@ def _log_start(settings: Settings) -> None:
     )
 
 
-app = create_app(get_settings())
+app = create_app(settings_or_exit(get_settings, "The backend", setup_logging))

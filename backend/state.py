@@ -8,6 +8,8 @@ from fastapi import Depends, Request
 from backend.services.catalogue import ModeCatalogue
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
+from backend.services.readiness import Readiness
+from backend.services.task_story import TaskStory
 from backend.services.tasks import TaskService
 from backend.services.uploads import UploadService
 
@@ -17,8 +19,10 @@ class BackendState:
     """Made when the backend starts."""
 
     health: HealthService
+    readiness: Readiness
     generation: GenerationRouter
     tasks: TaskService
+    story: TaskStory
     catalogue: ModeCatalogue
     uploads: UploadService
 

@@ -27,6 +27,18 @@ class TaskState(str, Enum):
         return self in (TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED)
 
 
+class Priority(str, Enum):
+    """Three tiers. A higher one goes first, but only so many seconds ahead: nobody starves."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    def rank(self, created_at: float, ageing: float) -> float:
+        """What the queue is ordered by, lowest first; a tier is worth `ageing` seconds."""
+        return created_at + {"high": -ageing, "normal": 0.0, "low": ageing}[self.value]
+
+
 @dataclass(frozen=True)
 class Output:
     """One file that a task made, in its folder of the output store."""
@@ -38,14 +50,31 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Job:
+    """A job on a GPU service; `service` is None where an older version did not write it down."""
+
+    id: str
+    service: str | None
+
+
+@dataclass(frozen=True)
 class Task:
     """One row of the store. Times are seconds since the epoch."""
 
     id: str
     mode: str
     workflow: str
-    params: dict[str, Any]
     created_at: float
+    needs: dict[str, Any] = field(default_factory=dict)
+    """Parameters that not every GPU service can meet, such as a model that one has not."""
+    priority: Priority = Priority.NORMAL
+    rank: float = 0.0
+    """Its place in the queue: the lowest goes first."""
+    deadline: float | None = None
+    """When it is cancelled, unless it has ended."""
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+    """Of the request that the key came with."""
     state: TaskState = TaskState.QUEUED
     attempt: int = 0
     """Attempts begun; the one that runs included."""
@@ -58,6 +87,35 @@ class Task:
     """What it really ran with: the parameters, and the seeds that were drawn."""
     job_id: str | None = None
     """The job on the GPU service that this attempt is, or that the last one began."""
+    service: str | None = None
+    """URL of the GPU service that has the job."""
+
+    @property
+    def job(self) -> Job | None:
+        """The job, and where it is."""
+        return None if self.job_id is None else Job(self.job_id, self.service)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A task that is a worker's to run."""
+
+    task: Task
+    params: dict[str, Any]
+    resume: bool = False
+    """Its job may have been started before, by whoever had it last."""
+    left: Job | None = None
+    """The job that the last attempt left on another GPU service: nobody needs it any more."""
+
+
+@dataclass(frozen=True)
+class TaskEvent:
+    """A change of a task's state; `seq` grows with every change of any task."""
+
+    seq: int
+    state: TaskState
+    attempt: int
+    at: float
 
 
 @dataclass(frozen=True)

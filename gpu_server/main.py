@@ -20,6 +20,7 @@ from gpu_server.comfyui.definitions import NodeDefinitions
 from gpu_server.comfyui.inputs import InputImages
 from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine, Settings, get_settings
+from gpu_server.errors import GPUServiceError
 from gpu_server.problems import add_error_handlers
 from gpu_server.routers import generate, health, jobs, workflows
 from gpu_server.services.catalogue import CatalogueService
@@ -27,6 +28,7 @@ from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
 from gpu_server.services.jobs import JobService
 from gpu_server.shutdown import on_stop_signal
+from gpu_server.start_failure import StartFailure, settings_or_exit
 from gpu_server.state import ServiceState
 from gpu_server.utils.logging import setup_logging
 from gpu_server.workflows.folder import WorkflowFolder
@@ -52,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title=TITLE, version=__version__, lifespan=lifespan)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_mb * 1024 * 1024)
+    app.add_middleware(StartFailure, name="The GPU service", expected=GPUServiceError)
     add_error_handlers(app)
     for module in (health, generate, jobs, workflows):
         app.include_router(module.router)
@@ -118,4 +121,4 @@ async def _log_start(settings: Settings, client: ComfyClient) -> None:
         )
 
 
-app = create_app(get_settings())
+app = create_app(settings_or_exit(get_settings, "The GPU service", setup_logging))

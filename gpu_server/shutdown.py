@@ -1,33 +1,55 @@
-"""Hearing of a stop signal before the server waits for open requests.
+"""What is done between a stop signal and the end of the server.
 
-uvicorn lets open requests end before it tells the application to stop, and a request may wait
-for an image for minutes. So we listen ourselves, in front of uvicorn's own handlers.
+uvicorn closes its sockets at the signal, lets open requests end, and only then tells the
+application. So we hear the signal ourselves, in front of uvicorn's own handlers: it goes on serving
+until we are done, and is told to stop then.
 """
 
 import asyncio
+import inspect
+import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+import uvicorn
+
+log = logging.getLogger(__name__)
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+Drain = Callable[[], Awaitable[None] | None]
+"""Bounds its own time. Cancelled where a second signal comes before it is done."""
 
 
 @contextmanager
-def on_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
-    """Call `callback` in the running loop when a stop signal comes; uvicorn hears it too."""
+def on_stop_signal(drain: Drain) -> Iterator[None]:
+    """Run `drain` in the running loop when a stop signal comes; after it the server stops.
+
+    A second signal cuts it short; Ctrl+C after that is uvicorn's to handle: it waits for nobody.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
     previous: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
+    draining: asyncio.Task[None] | None = None
 
-    def hear(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(callback)
-        if callable(previous[number]):
-            previous[number](number, frame)
+    def stop(number: int) -> None:
+        nonlocal draining
+        if draining is None:
+            draining = asyncio.create_task(_drained(drain), name="drain")
+            draining.add_done_callback(lambda _: _end_server(previous[number], number))
+        elif not draining.done():
+            draining.cancel()
+        else:
+            _end_server(previous[number], number)
+
+    def hear(number: int, _: FrameType | None) -> None:
+        loop.call_soon_threadsafe(stop, number)
 
     for number in SIGNALS:
         signal.signal(number, hear)
@@ -35,4 +57,29 @@ def on_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         for number in SIGNALS:
-            signal.signal(number, previous[number])
+            # uvicorn puts back what was there before it, where it waits for nobody.
+            if signal.getsignal(number) is hear:
+                signal.signal(number, previous[number])
+        if draining is not None:
+            draining.cancel()
+
+
+async def _drained(drain: Drain) -> None:
+    try:
+        pending = drain()
+        if inspect.isawaitable(pending):
+            await pending
+    except Exception:
+        log.exception("Draining failed: this is a bug")
+
+
+def _end_server(handler: Any, number: int) -> None:
+    """Hand the signal to the handler that was there before us."""
+    server = getattr(handler, "__self__", None)
+    if isinstance(server, uvicorn.Server):
+        # Not through its handler, which notes the signal, and has the process die of it at the
+        # end: a stop that went as it should exits with 0.
+        server.force_exit |= server.should_exit and number == signal.SIGINT
+        server.should_exit = True
+    elif callable(handler):
+        handler(number, None)

@@ -12,11 +12,12 @@ version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 venv=.venv-test-$version${VENV_SUFFIX:-}
 
 # What the environment was made from: a change in any of these makes it stale.
-wanted=$(cat pyproject.toml backend/requirements.txt gpu_server/requirements.txt \
+wanted=$(cat pyproject.toml backend/requirements*.txt gpu_server/requirements.txt \
     ${PIP_CONSTRAINT:+"$PIP_CONSTRAINT"} | sha256sum)
 if [ "$(cat "$venv/made-from" 2>/dev/null)" != "$wanted" ]; then
     "$python" -m venv --clear "$venv"
-    "$venv/bin/pip" install --quiet --editable '.[test]'
+    "$venv/bin/pip" install --quiet --editable '.[test]' \
+        -r backend/requirements-postgresql.txt -r backend/requirements-s3.txt
     printf '%s\n' "$wanted" > "$venv/made-from"
 fi
 

@@ -37,7 +37,7 @@ def settings_table(service: str) -> dict[str, str]:
     """The README's rows of one service: name to default."""
     head = f"| {TABLES[service]} | default | |\n|---|---|---|\n"
     rows = README.split(head)[1].split("\n\n")[0]
-    return dict(re.findall(r"^\| `(\w+)` \| `([^|]+)`[^|]*\|", rows, re.MULTILINE))
+    return dict(re.findall(r"^\| `(\w+)` \| (?:`([^|]+)`)?[^|]*\|", rows, re.MULTILINE))
 
 
 def template(service: str) -> str:

@@ -44,17 +44,21 @@ class GPUClient:
         health_timeout: float = HEALTH_TIMEOUT,
     ) -> None:
         self._http = http
-        self._url = base_url.rstrip("/")
+        self.url = base_url.rstrip("/")
         self._timeout = httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout))
         self._health_timeout = health_timeout
         self._etag: str | None = None
+
+    def at(self, url: str) -> "GPUClient":
+        """A client of another GPU service, with the same bounds."""
+        return GPUClient(self._http, url, self._timeout.read or 180.0, self._health_timeout)
 
     async def check_health(self) -> bool:
         """Whether `/health` answers 200 within 5 s. Never raises."""
         try:
             # httpx bounds each step, a reply that trickles in as a whole is ours to bound.
             with anyio.fail_after(self._health_timeout):
-                reply = await self._http.get(f"{self._url}/health", timeout=self._health_timeout)
+                reply = await self._http.get(f"{self.url}/health", timeout=self._health_timeout)
         except Exception as exc:
             log.debug("GPU service health: %r", exc)
             return False
@@ -96,7 +100,7 @@ class GPUClient:
         Raises as `generate` does. The GPU service says something every 15 seconds: a longer
         silence is a lost connection.
         """
-        url = f"{self._url}/jobs/{job_id}"
+        url = f"{self.url}/jobs/{job_id}"
         body = {"workflow": workflow, "params": params, "resume": resume}
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_TIMEOUT)
         try:
@@ -148,14 +152,14 @@ class GPUClient:
     async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         options.setdefault("timeout", self._timeout)
         try:
-            return await self._http.request(method, f"{self._url}{path}", **options)
+            return await self._http.request(method, f"{self.url}{path}", **options)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
             raise self._translated(exc) from exc
 
     def _translated(self, exc: httpx.HTTPError | httpx.InvalidURL) -> GPUServiceError:
         if isinstance(exc, NEVER_ARRIVED):
             return GPUServiceUnreachable(
-                f"The GPU service does not answer at {self._url}. Start it, or set GPU_SERVICE_URL."
+                f"The GPU service does not answer at {self.url}. Start it, or set GPU_SERVICE_URL."
             )
         if isinstance(exc, httpx.TimeoutException):
             return GPUServiceTimeout(

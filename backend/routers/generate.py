@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 
 from backend.problems import PROBLEMS
 from backend.routers.prefer import PreferredWait
+from backend.routers.wishes import StatedWishes
 from backend.schemas.request_generate import GenerateRequest
 from backend.schemas.response_generate import GenerateResponse
 from backend.schemas.response_task import TaskResponse
@@ -19,10 +20,16 @@ router = APIRouter(tags=["generate"], responses=PROBLEMS)
     },
 )
 async def generate(
-    request: GenerateRequest, state: State, response: Response, wait: PreferredWait
+    request: GenerateRequest,
+    state: State,
+    response: Response,
+    wait: PreferredWait,
+    wishes: StatedWishes,
 ) -> GenerateResponse | TaskResponse:
     """Queue a generation. With `Prefer: wait=N`, answer with the task once it has ended."""
-    task = await state.generation.submit(request)
+    task, is_new = await state.generation.submit(request, wishes)
+    if not is_new:
+        response.headers["Idempotent-Replayed"] = "true"
     if wait is None:
         return GenerateResponse(task_id=task.id, status="queued")
     shown = await state.tasks.wait(task.id, wait)

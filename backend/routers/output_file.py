@@ -1,15 +1,22 @@
 """A file of an output, as an answer."""
 
 import os
-from pathlib import Path
+from collections.abc import AsyncIterator
+from email.utils import formatdate
 
 import anyio.to_thread
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import FileResponse, Response, StreamingResponse
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
+from backend.errors import OutputNotFound
+from backend.routers.byte_range import ByteRange, Unsatisfiable, wanted_range
+from backend.store.output_store import JUST_REMOVED, LocalFile, RemoteFile
+
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 """A workflow may make any file: none of them is to act as a page of ours."""
+PART_BYTES = 4 * 1024 * 1024
+"""Fetched at a time, when the client has taken what went before."""
 
 
 class OutputFile(FileResponse):
@@ -17,21 +24,69 @@ class OutputFile(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """If-None-Match comes before Range, as RFC 9110 has it."""
-        self.stat_result = await anyio.to_thread.run_sync(os.stat, self.path)
+        try:
+            self.stat_result = await anyio.to_thread.run_sync(os.stat, self.path)
+        except FileNotFoundError as exc:
+            raise OutputNotFound(JUST_REMOVED) from exc
         self.set_stat_headers(self.stat_result)
-        wanted = Headers(scope=scope).get("if-none-match")
-        if wanted is not None and _names(wanted, self.headers["etag"]):
-            unchanged = Response(status_code=304, headers={"ETag": self.headers["etag"]})
-            await unchanged(scope, receive, send)
+        if _has_it(Headers(scope=scope), self.headers["etag"]):
+            await _unchanged(self.headers["etag"])(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
 
-def output_file(path: Path, content_type: str) -> OutputFile:
+class FetchedFile(Response):
+    """The same for a file far away: fetched part by part, and never whole in memory."""
+
+    def __init__(self, file: RemoteFile, media_type: str, headers: dict[str, str]) -> None:
+        super().__init__(media_type=media_type, headers=headers)
+        self._file = file
+        del self.headers["content-length"]
+        self.headers["etag"] = file.etag
+        self.headers["last-modified"] = formatdate(file.modified, usegmt=True)
+        self.headers["accept-ranges"] = "bytes"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._answer(Headers(scope=scope))
+        await answer(scope, receive, send)
+
+    async def _answer(self, headers: Headers) -> Response:
+        if _has_it(headers, self._file.etag):
+            return _unchanged(self._file.etag)
+        size = self._file.size
+        versions = (None, self._file.etag, self.headers["last-modified"])
+        asked = headers.get("range") if headers.get("if-range") in versions else None
+        try:
+            wanted = wanted_range(asked, size)
+        except Unsatisfiable:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+        status, span = (200, ByteRange(0, size)) if wanted is None else (206, wanted)
+        if wanted is not None:
+            self.headers["content-range"] = f"bytes {span.start}-{span.end - 1}/{size}"
+        self.headers["content-length"] = str(span.end - span.start)
+        # Fetched before anything is sent: what fails here is still answered as an error.
+        middle = min(span.start + PART_BYTES, span.end)
+        first = await self._file.part(span.start, middle) if middle > span.start else b""
+        rest = ByteRange(middle, span.end)
+        return StreamingResponse(self._parts(first, rest), status, self.headers)
+
+    async def _parts(self, first: bytes, rest: ByteRange) -> AsyncIterator[bytes]:
+        yield first
+        for start in range(rest.start, rest.end, PART_BYTES):
+            yield await self._file.part(start, min(start + PART_BYTES, rest.end))
+
+
+def output_file(file: LocalFile | RemoteFile, content_type: str) -> Response:
     """The file, as the type that it was made as, and as nothing else."""
-    return OutputFile(path, media_type=content_type, headers=SAFE)
+    if isinstance(file, RemoteFile):
+        return FetchedFile(file, content_type, SAFE)
+    return OutputFile(file.path, media_type=content_type, headers=SAFE)
 
 
-def _names(wanted: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in wanted.split(",")]
+def _unchanged(etag: str) -> Response:
+    return Response(status_code=304, headers={"ETag": etag})
+
+
+def _has_it(headers: Headers, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]
     return etag in tags or tags == ["*"]

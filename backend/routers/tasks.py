@@ -1,9 +1,11 @@
 """Routes under `/tasks`."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 
 from backend.problems import PROBLEMS
 from backend.routers.output_file import OutputFile, output_file
+from backend.routers.streaming import LastEventId, server_sent_events
 from backend.schemas.response_task import TaskResponse
 from backend.state import State
 
@@ -22,8 +24,15 @@ async def cancel(task_id: str, state: State) -> TaskResponse:
     return await state.tasks.cancel(task_id)
 
 
+@router.get("/{task_id}/events", response_class=StreamingResponse)
+async def events(task_id: str, state: State, after: LastEventId) -> StreamingResponse:
+    """Its story as server-sent events, until it ends; resumes with `Last-Event-ID`."""
+    await state.tasks.show(task_id, with_image=False)
+    return server_sent_events(state.story.follow(task_id, after))
+
+
 @router.get("/{task_id}/outputs/{number}", response_class=OutputFile)
-async def output(task_id: str, number: int, state: State) -> OutputFile:
+async def output(task_id: str, number: int, state: State) -> Response:
     """One file that the task made, from 0; with ETag and ranges."""
-    path, made = await state.tasks.output(task_id, number)
-    return output_file(path, made.content_type)
+    file, made = await state.tasks.output(task_id, number)
+    return output_file(file, made.content_type)

@@ -40,12 +40,20 @@ class GPUJobProgress(BaseModel):
     node_title: str | None = None
 
 
+class GPUJobPreview(BaseModel):
+    """A picture of what is being made, in base64."""
+
+    content_type: str
+    image: str
+
+
 @dataclass(frozen=True)
 class GPUJobEvent:
     """One thing that happened to a job; `kind` is started, progress, done, …"""
 
     kind: str
     progress: GPUJobProgress | None = None
+    preview: GPUJobPreview | None = None
     ended: GPUJob | None = None
     """The whole job, where this is its end."""
 
@@ -54,6 +62,8 @@ class GPUJobEvent:
         """An event from its data. Raises ValueError, RecursionError."""
         if kind == "progress":
             return cls(kind, progress=GPUJobProgress.model_validate(json.loads(text)))
+        if kind == "preview":
+            return cls(kind, preview=GPUJobPreview.model_validate(json.loads(text)))
         if kind in ENDS:
             return cls(kind, ended=GPUJob.model_validate(json.loads(text)))
         return cls(kind)

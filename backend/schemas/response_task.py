@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from backend.tasks import TaskState
+from backend.tasks import Priority, TaskState
 
 
 class OutputResponse(BaseModel):
@@ -35,6 +35,9 @@ class TaskResponse(BaseModel):
     queue_position: int | None = None
     """Tasks that will run before this one; null where it does not wait."""
     attempt: int
+    priority: Priority = Priority.NORMAL
+    deadline: datetime | None = None
+    """When it is cancelled, unless it has ended."""
     seed: int | None = None
     """The seed that it ran with, drawn or given."""
     parameters: dict[str, Any] = {}

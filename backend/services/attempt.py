@@ -10,9 +10,9 @@ import anyio
 from backend.clients.gpu_client import GPUClient
 from backend.errors import GPUServiceError, GPUServiceRefused, GPUServiceTimeout
 from backend.schemas.gpu_job import GPUJob, GPUJobEvent
-from backend.services.progress import LiveProgress, ProgressBoard
-from backend.store.outputs import OutputStore
-from backend.tasks import Outcome, Task, TaskState
+from backend.services.live import LiveHub, LiveProgress, Preview
+from backend.store.output_store import OutputStore
+from backend.tasks import Claim, Outcome, Task, TaskState
 
 log = logging.getLogger(__name__)
 
@@ -30,19 +30,17 @@ class AttemptRunner:
         self,
         client: GPUClient,
         outputs: OutputStore,
-        board: ProgressBoard,
+        live: LiveHub,
         timeout: float,
         workflow_timeout: Callable[[str], float | None] = lambda _: None,
     ) -> None:
         self._client = client
         self._outputs = outputs
-        self._board = board
+        self._live = live
         self._timeout = timeout
         self._workflow_timeout = workflow_timeout
 
-    async def run(
-        self, task: Task, *, resume: bool, still_wanted: Callable[[], Awaitable[bool]]
-    ) -> Outcome:
+    async def run(self, claim: Claim, *, still_wanted: Callable[[], Awaitable[bool]]) -> Outcome:
         """Start the task's job, or find it again, and bring home what it makes.
 
         `still_wanted` is asked once it has started: who cancels the task cancels the job too, and
@@ -50,9 +48,9 @@ class AttemptRunner:
 
         Raises GPUServiceError's subclasses, StorageFull, StorageUnavailable.
         """
-        job_id = str(task.job_id)
+        task, job_id = claim.task, str(claim.task.job_id)
         timeout = self._timeout_of(task)
-        events = self._client.run_job(job_id, task.workflow, task.params, resume=resume)
+        events = self._client.run_job(job_id, task.workflow, claim.params, resume=claim.resume)
         try:
             with anyio.fail_after(timeout) as scope:
                 async with aclosing(events):
@@ -66,8 +64,6 @@ class AttemptRunner:
                 f"The GPU service did not finish within {timeout:g} s. "
                 "Ask for less (steps, size), or raise REQUEST_TIMEOUT."
             ) from exc
-        finally:
-            self._board.remove(task.id)
         return await self._outcome(task, job)
 
     def _timeout_of(self, task: Task) -> float:
@@ -87,10 +83,13 @@ class AttemptRunner:
                 case "started":
                     # What went before was waiting for another's turn.
                     scope.deadline = anyio.current_time() + self._timeout_of(task)
-                    self._board.put(task.id, LiveProgress(0.0))
+                    self._live.progressed(task.id, LiveProgress(0.0))
                 case "progress" if event.progress:
                     now = event.progress
-                    self._board.put(task.id, LiveProgress(now.progress, now.node_title))
+                    self._live.progressed(task.id, LiveProgress(now.progress, now.node_title))
+                case "preview" if event.preview:
+                    seen = event.preview
+                    self._live.previewed(task.id, Preview(seen.content_type, seen.image))
             if event.ended:
                 # Read to the end of the answer: only then is the connection free for others.
                 await anext(events, None)

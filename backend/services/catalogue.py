@@ -1,35 +1,30 @@
-"""What can be asked for: the backend's copy of the GPU service's catalogue."""
+"""What can be asked for: the modes of all GPU services together."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
-from backend.clients.gpu_client import GPUClient
-from backend.errors import GPUServiceError, InvalidInput, ModeNotFound, UnknownMode
-from backend.schemas.catalogue import Catalogue, CatalogueEntry
+from backend.errors import InvalidInput, ModeNotFound, UnknownMode
+from backend.schemas.catalogue import CatalogueEntry
 from backend.schemas.response_mode import ModeResponse, ModesResponse
+from backend.services.gpu_services import GPUServices, properties
 from backend.services.parameters import check_parameters
-
-log = logging.getLogger(__name__)
 
 
 class ModeCatalogue:
     """Modes and the workflows behind them.
 
-    While the copy is missing (no GPU service has answered yet) or the engine is the stub, any
-    mode is taken, as the specification says.
+    While no GPU service has answered yet, or the engine is the stub, any mode is taken, as the
+    specification says.
     """
 
-    def __init__(self, client: GPUClient, mode_workflows: Mapping[str, str]) -> None:
-        self._client = client
+    def __init__(self, services: GPUServices, mode_workflows: Mapping[str, str]) -> None:
+        self._services = services
         self._mode_workflows = dict(mode_workflows)
-        self._engine: str | None = None
-        self._entries: dict[str, CatalogueEntry] = {}
 
     @property
     def binding(self) -> bool:
         """Whether requests are held against the catalogue."""
-        return self._engine == "comfyui"
+        return self._engine() == "comfyui"
 
     def workflow(self, mode: str) -> str:
         """The workflow that the mode's name stands for."""
@@ -37,58 +32,40 @@ class ModeCatalogue:
 
     def parameters(self, mode: str) -> Mapping[str, Any]:
         """JSON Schema of the mode's parameters; empty where it is not known."""
-        entry = self._entries.get(self.workflow(mode))
+        entry = self._entry(self.workflow(mode))
         return (entry.parameters if entry else None) or {}
 
     def timeout(self, workflow: str) -> float | None:
         """Seconds that the workflow may run, where its author says so."""
-        entry = self._entries.get(workflow)
+        entry = self._entry(workflow)
         return entry.timeout if entry else None
 
     def modes(self) -> list[str]:
         """The modes that have a workflow, by the names that clients use."""
-        named = {mode for mode, name in self._mode_workflows.items() if name in self._entries}
-        return sorted(named | self._entries.keys() - set(self._mode_workflows.values()))
+        workflows = {name for each in self._services for name in each.entries}
+        named = {mode for mode, name in self._mode_workflows.items() if name in workflows}
+        return sorted(named | workflows - set(self._mode_workflows.values()))
 
     def show(self) -> ModesResponse:
         """All modes."""
         return ModesResponse(
-            engine=self._engine, modes=[self.show_one(mode) for mode in self.modes()]
+            engine=self._engine(), modes=[self.show_one(mode) for mode in self.modes()]
         )
 
     def show_one(self, mode: str) -> ModeResponse:
         """One mode. Raises ModeNotFound."""
-        entry = self._entries.get(self.workflow(mode))
+        entry = self._entry(self.workflow(mode))
         if entry is None:
             raise ModeNotFound(self._no_such(mode), available=self.modes())
         return ModeResponse(
             mode=mode, workflow=entry.name, **entry.model_dump(exclude={"name", "timeout"})
         )
 
-    async def refresh(self, *, anew: bool = False) -> None:
-        """Ask the GPU service; where it does not answer, the copy stays.
-
-        With `anew`, ComfyUI is asked too: a model may have been installed.
-        """
-        try:
-            copy = await self._client.catalogue(anew=anew)
-        except (GPUServiceError, ValueError) as exc:
-            log.debug("No catalogue: %s", exc)
-            return
-        if copy is not None:
-            self._take(copy)
-
-    def _take(self, copy: Catalogue) -> None:
-        if copy.engine != self._engine:
-            log.info("GPU service: engine %s, %d workflows", copy.engine, len(copy.workflows))
-        self._engine = copy.engine
-        self._entries = {entry.name: entry for entry in copy.workflows}
-
     async def check(self, mode: str) -> None:
         """Raise UnknownMode, naming the modes, where the catalogue knows no such workflow."""
         if self._has(mode):
             return
-        await self.refresh()  # A file may have been dropped in this very moment.
+        await self._services.refresh()  # A file may have been dropped in this very moment.
         if self.binding and not self._has(mode):
             raise UnknownMode(self._no_such(mode), parameter="mode", available=self.modes())
 
@@ -100,15 +77,64 @@ class ModeCatalogue:
         try:
             self._check_parameters(mode, values)
         except InvalidInput:
-            await self.refresh(anew=True)
+            await self._services.refresh(anew=True)
             self._check_parameters(mode, values)
 
     def _check_parameters(self, mode: str, values: Mapping[str, Any]) -> None:
         if schema := self.parameters(mode):
             check_parameters(schema, values)
+            self._check_together(self.workflow(mode), values)
+
+    def _check_together(self, workflow: str, values: Mapping[str, Any]) -> None:
+        """Each choice is somewhere; all of them have to be on one GPU service."""
+        needs = self._services.needs(workflow, values)
+        if needs and not any(
+            each.engine == "comfyui" and each.can_run(workflow, needs) for each in self._services
+        ):
+            raise InvalidInput(
+                f"No GPU service has all of these together: {', '.join(map(str, needs.values()))}.",
+                parameter=next(iter(needs)),
+            )
+
+    def _engine(self) -> str | None:
+        engines = {each.engine for each in self._services}
+        return "comfyui" if "comfyui" in engines else "stub" if "stub" in engines else None
+
+    def _entry(self, workflow: str) -> CatalogueEntry | None:
+        """The workflow as all GPU services together have it."""
+        entries = [each.entries[workflow] for each in self._services if workflow in each.entries]
+        return _together(entries) if entries else None
 
     def _has(self, mode: str) -> bool:
-        return not self.binding or self.workflow(mode) in self._entries
+        return not self.binding or self._entry(self.workflow(mode)) is not None
 
     def _no_such(self, mode: str) -> str:
         return f"There is no mode {mode[:100]!r}. Modes: {', '.join(self.modes()) or 'none'}."
+
+
+def _together(entries: list[CatalogueEntry]) -> CatalogueEntry:
+    """The entry that lacks least, with the choices of all."""
+    entries = sorted(entries, key=_lack)
+    best = entries[0]
+    if len(entries) == 1 or best.parameters is None:
+        return best
+    choices = {name: _choices(name, entries) for name in properties(best)}
+    merged = {
+        name: {**rule, "enum": choices[name]} if "enum" in rule else rule
+        for name, rule in properties(best).items()
+    }
+    return best.model_copy(
+        update={
+            "parameters": {**best.parameters, "properties": merged},
+            "timeout": max((each.timeout for each in entries if each.timeout), default=None),
+        }
+    )
+
+
+def _lack(entry: CatalogueEntry) -> tuple[bool, int]:
+    return entry.error is not None, len(entry.missing_nodes) + len(entry.missing_models)
+
+
+def _choices(name: str, entries: list[CatalogueEntry]) -> list[Any]:
+    rules = [properties(entry).get(name, {}) for entry in entries]
+    return list(dict.fromkeys(value for rule in rules for value in rule.get("enum", ())))

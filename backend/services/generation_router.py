@@ -1,68 +1,107 @@
 """Routing a generation request: mode to workflow, style to prompt, fields to parameters."""
 
+import asyncio
+import hashlib
+import json
 import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from backend.errors import InvalidInput, UnknownStyle
+from backend.errors import InvalidInput, KeyReused, UnknownStyle
 from backend.schemas.request_generate import GenerateRequest
+from backend.services.admission import Admission
 from backend.services.catalogue import ModeCatalogue
+from backend.services.gpu_services import GPUServices
 from backend.services.images import ImageCheck
 from backend.services.parameters import is_image
 from backend.services.styles import Style
 from backend.services.uploads import UploadService
-from backend.store.sqlite import SQLiteTaskStore
-from backend.tasks import Task
+from backend.store.task_store import TaskStore
+from backend.tasks import Priority, Task
 from backend.utils.logging import describe
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Wishes:
+    """What a client says of a task beside what it is to make."""
+
+    idempotency_key: str | None = None
+    priority: Priority = Priority.NORMAL
+    cancel_after: float | None = None
+    """Seconds from now."""
+
+
 class GenerationRouter:
-    """Turns a request into a task that is kept. `on_queued` wakes the worker."""
+    """Turns a request into a task that is kept. `on_queued` wakes the workers."""
 
     def __init__(
         self,
-        store: SQLiteTaskStore,
+        store: TaskStore,
         catalogue: ModeCatalogue,
+        services: GPUServices,
+        admission: Admission,
         styles: Mapping[str, Style],
         image_check: ImageCheck,
         uploads: UploadService,
+        *,
         max_face_images: int,
+        ageing: float,
         on_queued: Callable[[], None],
     ) -> None:
         self._store = store
         self._catalogue = catalogue
+        self._services = services
+        self._admission = admission
         self._styles = styles
         self._image_check = image_check
         self._uploads = uploads
         self._max_face_images = max_face_images
+        self._ageing = ageing
         self._on_queued = on_queued
 
-    async def submit(self, request: GenerateRequest) -> Task:
-        """Keep the request as a task; it is on disk when this returns.
+    async def submit(
+        self, request: GenerateRequest, wishes: Wishes = Wishes()
+    ) -> tuple[Task, bool]:
+        """Keep the request as a task: it, and True; it is on disk when this returns.
+
+        Where a task has the idempotency key already: that one, and False.
 
         Raises UnknownMode, UnknownStyle and InvalidInput, the three only where the catalogue
-        binds; StorageFull and StorageUnavailable.
+        binds; KeyReused; QueueFull, StorageFull and StorageUnavailable.
         """
-        if self._catalogue.binding:
-            # The mode first: what is an upload, only its workflow's parameters tell.
-            await self._catalogue.check(request.mode)
-            request = await self._with_uploads(request)
-            self._check(request)
-        params = self._params(request)
-        if self._catalogue.binding:
-            await self._check_parameters(request, params)
+        key, fingerprint = wishes.idempotency_key, None
+        if key is not None:
+            fingerprint = _fingerprint(request)
+            if (kept := await self._store.by_key(key)) is not None:
+                return _same(kept, fingerprint), False
+        await self._admission.check()
+        params = await self._checked_params(request)
+        now, workflow = time.time(), self._catalogue.workflow(request.mode)
         task = Task(
             id=str(uuid.uuid4()),
             mode=request.mode,
-            workflow=self._catalogue.workflow(request.mode),
-            params=params,
-            created_at=time.time(),
+            workflow=workflow,
+            created_at=now,
+            needs=self._services.needs(workflow, params),
+            priority=wishes.priority,
+            rank=wishes.priority.rank(now, self._ageing),
+            deadline=None if wishes.cancel_after is None else now + wishes.cancel_after,
+            idempotency_key=key,
+            fingerprint=fingerprint,
         )
-        await self._store.add(task)
+        kept, is_new = await self._store.add(task, params)
+        if not is_new:
+            return _same(kept, fingerprint), False
+        self._log(task, request)
+        self._on_queued()
+        return task, True
+
+    def _log(self, task: Task, request: GenerateRequest) -> None:
         log.info(
             "Task %s queued: mode=%r workflow=%r request=%s",
             task.id,
@@ -70,8 +109,20 @@ class GenerationRouter:
             task.workflow[:100],
             describe(request.model_dump(), whole=log.isEnabledFor(logging.DEBUG)),
         )
-        self._on_queued()
-        return task
+
+    async def _checked_params(self, request: GenerateRequest) -> dict[str, Any]:
+        if not self._catalogue.binding:
+            return self._params(request)
+        # The mode first: what is an upload, only its workflow's parameters tell.
+        await self._catalogue.check(request.mode)
+        request = await self._with_uploads(request)
+        self._check(request)
+        params = self._params(request)
+        await self._catalogue.check_parameters(request.mode, params)
+        if images := self._images(request):
+            # Their decoding takes a while: others are not to wait for it.
+            await asyncio.to_thread(self._check_images, images)
+        return params
 
     def _check(self, request: GenerateRequest) -> None:
         if request.style is not None and request.style not in self._styles:
@@ -87,10 +138,20 @@ class GenerationRouter:
                 "(MAX_FACE_IMAGES).",
                 parameter="face_images",
             )
-        for number, image in enumerate(faces):
-            self._image_check.check(f"face_images[{number}]", image)
-        if request.target_image is not None:
-            self._image_check.check("target_image", request.target_image)
+
+    def _images(self, request: GenerateRequest) -> list[tuple[str, str]]:
+        """Each image, with the name of its field."""
+        schema = self._catalogue.parameters(request.mode)
+        faces = enumerate(request.face_images or ())
+        images: list[tuple[str, Any]] = [(f"face_images[{number}]", each) for number, each in faces]
+        images.append(("target_image", request.target_image))
+        extra = (request.extra_params or {}).items()
+        images += [(name, value) for name, value in extra if is_image(schema, name)]
+        return [(name, value) for name, value in images if value is not None]
+
+    def _check_images(self, images: list[tuple[str, str]]) -> None:
+        for field, image in images:
+            self._image_check.check(field, image)
 
     async def _with_uploads(self, request: GenerateRequest) -> GenerateRequest:
         """The request with its uploads put in."""
@@ -108,13 +169,6 @@ class GenerationRouter:
                 for number, image in enumerate(request.face_images)
             ]
         return request.model_copy(update=changed)
-
-    async def _check_parameters(self, request: GenerateRequest, params: Mapping[str, Any]) -> None:
-        await self._catalogue.check_parameters(request.mode, params)
-        schema = self._catalogue.parameters(request.mode)
-        for name, value in (request.extra_params or {}).items():
-            if is_image(schema, name) and value is not None:
-                self._image_check.check(name, value)
 
     def _params(self, request: GenerateRequest) -> dict[str, Any]:
         """What the workflow gets: the fields that are there; they win over `extra_params`."""
@@ -141,6 +195,21 @@ class GenerationRouter:
             for number, image in enumerate(renamed.pop("face_images"), 1):
                 renamed["face_image" if number == 1 else f"face_image_{number}"] = image
         return renamed
+
+
+def _fingerprint(request: GenerateRequest) -> str:
+    text = json.dumps(request.model_dump(), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _same(task: Task, fingerprint: str | None) -> Task:
+    if task.fingerprint != fingerprint:
+        raise KeyReused(
+            f"Idempotency-Key {str(task.idempotency_key)[:100]!r} came before with another "
+            "request. Use a new key for a new request.",
+            parameter="Idempotency-Key",
+        )
+    return task
 
 
 def _styled(

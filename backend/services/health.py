@@ -1,30 +1,37 @@
 """Whether the backend and what stands behind it work."""
 
 import logging
+from typing import Protocol
 
-from backend.clients.gpu_client import GPUClient
 from backend.schemas.response_health import HealthResponse
-from backend.services.worker import TaskWorker
+from backend.services.gpu_services import GPUServices
 
 log = logging.getLogger(__name__)
 
 
-class HealthService:
-    """Asks the GPU service, and looks at the worker."""
+class Alive(Protocol):
+    """What runs tasks; `alive` is False once a part of it has died."""
 
-    def __init__(self, client: GPUClient, worker: TaskWorker, version: str) -> None:
-        self._client = client
-        self._worker = worker
+    @property
+    def alive(self) -> bool: ...
+
+
+class HealthService:
+    """Asks the GPU services, and looks at what runs tasks."""
+
+    def __init__(self, services: GPUServices, engine: Alive, version: str) -> None:
+        self._services = services
+        self._engine = engine
         self._version = version
 
     async def check(self) -> HealthResponse:
         """`degraded` without the GPU service, `unhealthy` where the backend itself is broken."""
         try:
-            available = await self._client.check_health()
+            available = await self._services.check_health()
         except Exception:
             log.exception("The health check failed")
             return self._report("unhealthy", False)
-        if not self._worker.alive:
+        if not self._engine.alive:
             return self._report("unhealthy", available)
         return self._report("healthy" if available else "degraded", available)
 

@@ -41,5 +41,11 @@ def read_styles(path: Path) -> dict[str, Style]:
         return {}
     try:
         return _StylesFile.model_validate_json(path.read_bytes()).root
-    except (OSError, ValidationError) as exc:
-        raise StylesInvalid(f"{path} is not a styles file: {exc}") from exc
+    except OSError as exc:
+        raise StylesInvalid(f"The styles file cannot be read: {exc}.") from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise StylesInvalid(
+            f"{path} is not a styles file: {place and place + ': '}{first['msg']}."
+        ) from exc

@@ -4,22 +4,20 @@ import base64
 import logging
 import time
 from datetime import datetime, timezone
-from pathlib import Path
 
 import anyio
 
 from backend.errors import OutputNotFound, TaskNotFound
 from backend.schemas.response_task import OutputResponse, TaskResponse
-from backend.services.attempt import AttemptRunner
-from backend.services.progress import LiveProgress, ProgressBoard
-from backend.services.task_ends import TaskEnds
-from backend.store.outputs import OutputStore
-from backend.store.sqlite import SQLiteTaskStore
+from backend.services.gpu_services import GPUServices
+from backend.services.live import LiveHub, LiveProgress
+from backend.store.output_store import LocalFile, OutputStore, RemoteFile
+from backend.store.task_store import TaskStore
 from backend.tasks import Output, Task, TaskState
 
 log = logging.getLogger(__name__)
 
-GONE = "The image's file is no longer in the data folder."
+GONE = "The image's file is no longer where outputs are kept."
 PLACEHOLDER_TYPE = "text/x-placeholder"
 """Of what the stub engine makes: a word, not an image."""
 
@@ -29,51 +27,47 @@ class TaskService:
 
     def __init__(
         self,
-        store: SQLiteTaskStore,
+        store: TaskStore,
         outputs: OutputStore,
-        ends: TaskEnds,
-        board: ProgressBoard,
-        runner: AttemptRunner,
+        live: LiveHub,
+        services: GPUServices,
     ) -> None:
         self._store = store
         self._outputs = outputs
-        self._ends = ends
-        self._board = board
-        self._runner = runner
+        self._live = live
+        self._services = services
 
-    async def show(self, task_id: str) -> TaskResponse:
+    async def show(self, task_id: str, *, with_image: bool = True) -> TaskResponse:
         """The task as it stands. Raises TaskNotFound."""
-        return await self._response(await self._task(task_id))
+        return await self._response(await self._task(task_id), with_image=with_image)
 
     async def wait(self, task_id: str, seconds: float) -> TaskResponse:
         """The task once it has ended, or as it stands after `seconds`. Raises TaskNotFound."""
-        with self._ends.watch(task_id) as ended:
-            task = await self._task(task_id)
-            if not task.state.ended:
-                with anyio.move_on_after(seconds):
-                    await ended.wait()
-                task = await self._task(task_id)
-        return await self._response(task)
+        with self._live.watch(task_id) as watch, anyio.move_on_after(seconds):
+            while not (await self._task(task_id)).state.ended and not self._live.closed:
+                await watch.ended.wait()
+                watch.ended.clear()
+        return await self.show(task_id)
 
     async def cancel(self, task_id: str) -> TaskResponse:
         """End a task that waits or runs; one that has ended stays as it is. Raises TaskNotFound."""
         task = await self._store.cancel(task_id, time.time())
         if task is not None:
             log.info("Task %s cancelled", task.id)
-            self._ends.announce(task.id)
-            if task.job_id is not None:
-                await self._runner.cancel(task.job_id)
+            self._live.changed(task.id, ended=True)
+            await self._services.cancel_job(task.job)
         return await self.show(task_id)
 
-    async def output(self, task_id: str, number: int) -> tuple[Path, Output]:
-        """Where a task's file is, from 0. Raises TaskNotFound, OutputNotFound."""
+    async def output(self, task_id: str, number: int) -> tuple[LocalFile | RemoteFile, Output]:
+        """A task's file, from 0. Raises TaskNotFound, OutputNotFound."""
         task = await self._task(task_id)
         if not 0 <= number < len(task.outputs):
             raise OutputNotFound(f"Task {task.id} has {len(task.outputs)} outputs, from 0.")
-        path = self._outputs.path(task.id, task.outputs[number])
-        if not await anyio.Path(path).is_file():
+        output = task.outputs[number]
+        file = await self._outputs.file(task.id, output)
+        if file is None:
             raise OutputNotFound(GONE)
-        return path, task.outputs[number]
+        return file, output
 
     async def _task(self, task_id: str) -> Task:
         task = await self._store.get(task_id)
@@ -81,9 +75,9 @@ class TaskService:
             raise TaskNotFound(f"There is no task {task_id[:100]!r}.")
         return task
 
-    async def _response(self, task: Task) -> TaskResponse:
-        image, gone = await self._image(task)
-        live = self._board.get(task.id) if task.state is TaskState.RUNNING else None
+    async def _response(self, task: Task, *, with_image: bool = True) -> TaskResponse:
+        image, gone = await self._image(task) if with_image else (None, None)
+        live = self._live.progress(task.id) if task.state is TaskState.RUNNING else None
         done = LiveProgress(1.0 if task.state is TaskState.DONE else 0.0)
         seed = task.values.get("seed")
         return TaskResponse(
@@ -98,6 +92,8 @@ class TaskService:
             node=live.node if live else None,
             queue_position=await self._position(task),
             attempt=task.attempt,
+            priority=task.priority,
+            deadline=_moment(task.deadline),
             seed=seed if isinstance(seed, int) else None,
             parameters=task.values,
             outputs=[_output(task.id, number, each) for number, each in enumerate(task.outputs)],

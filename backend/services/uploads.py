@@ -7,7 +7,8 @@ import re
 
 from backend.errors import InvalidInput
 from backend.services.images import ImageCheck
-from backend.store.outputs import OutputStore
+from backend.services.room import Room
+from backend.store.output_store import OutputStore
 from backend.tasks import Output
 
 PREFIX = "upload:"
@@ -19,15 +20,18 @@ FOLDER = "uploads"
 class UploadService:
     """Takes images, and puts them in where a request refers to them."""
 
-    def __init__(self, store: OutputStore, check: ImageCheck) -> None:
+    def __init__(self, store: OutputStore, check: ImageCheck, room: Room | None = None) -> None:
         self._store = store
         self._check = check
+        self._room = room
 
     async def take(self, data: bytes) -> str:
         """Keep an image; what a request says instead of its base64.
 
         Raises InvalidInput for what is no image or too large a one; StorageFull.
         """
+        if self._room is not None:
+            self._room.check()
         await asyncio.to_thread(self._check.check_file, "the body", data)
         name = hashlib.sha256(data).hexdigest()
         await self._store.put(FOLDER, name, data)

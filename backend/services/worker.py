@@ -1,4 +1,4 @@
-"""The background worker: takes queued tasks, one a slot, to the GPU service and back."""
+"""The background worker: takes queued tasks to one GPU service and back, one a slot."""
 
 import asyncio
 import functools
@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import anyio
 
-from backend.clients.gpu_client import GPUClient
 from backend.errors import (
     GPUServiceError,
     GPUServiceRefused,
@@ -23,10 +22,10 @@ from backend.errors import (
     StorageUnavailable,
 )
 from backend.services.attempt import AttemptRunner
-from backend.services.catalogue import ModeCatalogue
-from backend.services.task_ends import TaskEnds
-from backend.store.sqlite import SQLiteTaskStore
-from backend.tasks import Outcome, Task, TaskState
+from backend.services.gpu_services import GPUService, GPUServices
+from backend.services.live import LiveHub
+from backend.store.task_store import TaskStore
+from backend.tasks import Claim, Outcome, Task, TaskState
 
 T = TypeVar("T")
 
@@ -41,6 +40,9 @@ NOTHING_SPENT = frozenset(
 NOT_TAKEN = frozenset({"service_stopping", "no_free_slot"})
 """Codes of refusals that say nothing of the job itself."""
 
+LEAVING_SECONDS = 2.0
+"""That a stop waits for jobs to be taken off GPU services that do not have to make them."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -50,9 +52,10 @@ class Pace:
     """Between looks at the queue when nothing wakes us: for tasks that become due."""
     away: float = 1.0
     """Between looks whether a GPU service, or room on the disk, is back."""
-    catalogue: float = 5.0
     backoff: float = 30.0
     """Before an attempt is repeated, at most."""
+    hold: float = 20.0
+    """That a job which may go on is left to the GPU service that has it."""
 
 
 class TaskWorker:
@@ -60,11 +63,11 @@ class TaskWorker:
 
     def __init__(
         self,
-        store: SQLiteTaskStore,
+        store: TaskStore,
+        services: GPUServices,
+        service: GPUService,
         runner: AttemptRunner,
-        client: GPUClient,
-        catalogue: ModeCatalogue,
-        ends: TaskEnds,
+        live: LiveHub,
         *,
         slots: int,
         max_attempts: int,
@@ -72,10 +75,11 @@ class TaskWorker:
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._store = store
+        self._services = services
+        self._service = service
+        self._serves = services.serves(service)
         self._runner = runner
-        self._client = client
-        self._catalogue = catalogue
-        self._ends = ends
+        self._live = live
         self._slots = slots
         self._max_attempts = max_attempts
         self._pace = pace
@@ -83,23 +87,31 @@ class TaskWorker:
         self._stop = asyncio.Event()
         self._queued = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
+        self._leaving: set[asyncio.Task[None]] = set()
 
     @property
     def alive(self) -> bool:
-        """Whether every loop runs."""
-        return bool(self._loops) and not any(loop.done() for loop in self._loops)
+        """Whether it is entered, and every loop runs or was told to end."""
+        dead = not self._stop.is_set() and any(loop.done() for loop in self._loops)
+        return bool(self._loops) and not dead
 
     def wake(self) -> None:
         """A task has been queued."""
         self._queued.set()
 
+    async def drain(self, seconds: float) -> None:
+        """Take nothing more, and wait for what runs, at most so long."""
+        self._stop.set()
+        self.wake()
+        if self._loops:
+            await asyncio.wait(self._loops, timeout=seconds)
+
     async def __aenter__(self) -> "TaskWorker":
-        if recovered := await self._store.recover(self._max_attempts, time.time()):
-            log.warning("%d tasks ran when the last process ended", recovered)
+        name = f"worker of {self._service.url}"
         self._loops = [
-            asyncio.create_task(self._work(), name=f"worker-{slot}") for slot in range(self._slots)
+            asyncio.create_task(self._work(), name=f"{name}, slot {slot}")
+            for slot in range(self._slots)
         ]
-        self._loops.append(asyncio.create_task(self._keep_catalogue(), name="catalogue"))
         for loop in self._loops:
             loop.add_done_callback(_report_death)
         return self
@@ -114,43 +126,65 @@ class TaskWorker:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._leaving:
+            _, late = await asyncio.wait(self._leaving, timeout=LEAVING_SECONDS)
+            for leaving in late:
+                leaving.cancel()
+        self._loops = []
 
     async def _work(self) -> None:
         while not self._stop.is_set():
+            if self._service.away:
+                await self._look_for_service()
+                continue
             self._queued.clear()
             job_id = str(uuid.uuid4())
-            task = await self._until_stored(functools.partial(self._claim, job_id))
-            if task is None:
+            claim = await self._until_stored(functools.partial(self._claim, job_id))
+            if claim is None:
                 await self._idle()
             else:
-                await self._attempt(task, resume=task.job_id != job_id)
+                await self._attempt(claim)
 
-    async def _claim(self, job_id: str) -> Task | None:
-        claiming = asyncio.ensure_future(self._store.claim(time.time(), job_id))
+    async def _claim(self, job_id: str) -> Claim | None:
+        if self._stop.is_set():
+            return None
+        claiming = asyncio.ensure_future(
+            self._store.claim(time.time(), job_id, self._service.url, self._serves)
+        )
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
             with suppress(*STORAGE_ERRORS):
-                if (task := await claiming) is not None:
-                    await self._hand_over(task)
+                if (claim := await claiming) is not None:
+                    await self._hand_over(claim.task)
             raise
 
     async def _idle(self) -> None:
-        with anyio.move_on_after(self._pace.idle):
-            await self._queued.wait()
+        if not self._stop.is_set():
+            with anyio.move_on_after(self._pace.idle):
+                await self._queued.wait()
 
-    async def _attempt(self, task: Task, *, resume: bool) -> None:
-        log.info("Task %s: attempt %d, job %s", task.id, task.attempt, task.job_id)
+    async def _rest(self) -> None:
+        with anyio.move_on_after(self._pace.away):
+            await self._stop.wait()
+
+    async def _attempt(self, claim: Claim) -> None:
+        task = claim.task
+        log.info(
+            "Task %s: attempt %d, job %s on %s", task.id, task.attempt, task.job_id, task.service
+        )
+        self._live.changed(task.id)
+        self._let_go(claim)
         try:
             outcome = await self._runner.run(
-                task, resume=resume, still_wanted=lambda: self._store.is_current(task)
+                claim, still_wanted=lambda: self._store.is_current(task)
             )
         except GPUServiceError as exc:
-            await self._after_failure(task, exc)
+            await self._after_failure(claim, exc)
         except STORAGE_ERRORS as exc:
             # Its job is done, and found again once there is room.
-            await self._put_back(task, exc.message, spent=False, keep_job=True)
-            await asyncio.sleep(self._pace.away)
+            await self._put_back(claim, exc.message, spent=False, keep_job=True, hold=True)
+            await self._rest()
         except asyncio.CancelledError:
             await self._hand_over(task)
             raise
@@ -160,68 +194,88 @@ class TaskWorker:
         else:
             await self._finish(task, outcome)
 
-    async def _after_failure(self, task: Task, exc: GPUServiceError) -> None:
-        spent = exc.code not in NOTHING_SPENT
+    def _let_go(self, claim: Claim) -> None:
+        """Take the job that nobody waits for off the GPU service that had the task before."""
+        if claim.left is None:
+            return
+        leaving = asyncio.create_task(self._services.cancel_job(claim.left))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+    async def _after_failure(self, claim: Claim, exc: GPUServiceError) -> None:
+        task, spent = claim.task, exc.code not in NOTHING_SPENT
         # What broke off may go on without us, and is found again; what was refused is over.
         keep_job = not isinstance(exc, GPUServiceRefused) or exc.code in NOT_TAKEN
         if not exc.retryable or (spent and task.attempt >= self._max_attempts):
             tries = f" (after {task.attempt} attempts)" if task.attempt > 1 else ""
             outcome = Outcome(TaskState.FAILED, error=exc.message + tries, error_code=exc.code)
             await self._finish(task, outcome)
-            if exc.retryable and keep_job and task.job_id is not None:
-                await self._runner.cancel(task.job_id)
+            if exc.retryable and keep_job:
+                await self._services.cancel_job(task.job)
             return
-        await self._put_back(task, exc.message, spent=spent, keep_job=keep_job)
+        begun = spent or claim.resume
+        await self._put_back(claim, exc.message, spent=spent, keep_job=keep_job, hold=begun)
         if isinstance(exc, GPUServiceUnreachable):
-            await self._until_back()
+            self._service.away = True
         elif not spent:
-            await asyncio.sleep(self._pace.away)
+            await self._rest()
 
-    async def _put_back(self, task: Task, reason: str, *, spent: bool, keep_job: bool) -> None:
+    async def _put_back(
+        self, claim: Claim, reason: str, *, spent: bool, keep_job: bool, hold: bool
+    ) -> None:
+        task, now = claim.task, time.time()
         log.warning("Task %s waits: %s", task.id, reason)
         # Full jitter, so that what failed together does not come back together.
         delay = self._jitter(0.0, min(self._pace.backoff, 2.0**task.attempt)) if spent else 0.0
-        due = time.time() + delay
         await self._until_stored(
-            lambda: self._store.release(task, not_before=due, spent=spent, keep_job=keep_job)
+            lambda: self._store.release(
+                task,
+                not_before=now + delay,
+                spent=spent,
+                keep_job=keep_job,
+                held_until=now + delay + self._pace.hold if hold else 0.0,
+            )
         )
+        self._live.changed(task.id)
 
     async def _hand_over(self, task: Task) -> None:
         """We are stopping: the next process goes on with it."""
         try:
-            await self._store.release(task, not_before=0.0, spent=False, keep_job=True)
+            held_until = time.time() + self._pace.hold
+            await self._store.release(
+                task, not_before=0.0, spent=False, keep_job=True, held_until=held_until
+            )
         except STORAGE_ERRORS as exc:
             # Not a moment to wait for room: the next process finds it running, and recovers it.
             log.error("Task %s cannot be put back: %s", task.id, exc.message)
 
-    async def _until_back(self) -> None:
-        # Waits first: its health may answer while its /generate cannot be reached.
-        await asyncio.sleep(self._pace.away)
-        while not await self._client.check_health():
-            await asyncio.sleep(self._pace.away)
-        log.info("The GPU service is back")
-        await self._catalogue.refresh()
+    async def _look_for_service(self) -> None:
+        # Waits first: its health may answer while its jobs cannot be reached.
+        await self._rest()
+        if self._service.away and await self._service.client.check_health():
+            self._service.away = False
+            log.info("The GPU service %s is back", self._service.url)
+            await self._service.refresh()
 
     async def _finish(self, task: Task, outcome: Outcome) -> None:
         counted = await self._until_stored(lambda: self._store.finish(task, outcome, time.time()))
         if not counted:
             log.warning("Task %s: late result of attempt %d dropped", task.id, task.attempt)
+            self._live.changed(task.id)  # What it told after its end would stay for ever.
             return
         log.info("Task %s %s%s", task.id, outcome.state.value, _because(outcome.error))
-        self._ends.announce(task.id)
-
-    async def _keep_catalogue(self) -> None:
-        while not self._stop.is_set():
-            await self._catalogue.refresh()
-            await asyncio.sleep(self._pace.catalogue)
+        self._live.changed(task.id, ended=True)
 
     async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """A write that may find the disk full: tried until there is room again, never dropped."""
+        trouble = ""
         while True:
             try:
                 return await write()
             except STORAGE_ERRORS as exc:
-                log.error("The worker cannot go on yet: %s", exc.message)
+                if exc.message != trouble:
+                    log.error("The worker cannot go on yet: %s", exc.message)
+                trouble = exc.message
                 await asyncio.sleep(self._pace.away)
 
 

@@ -37,7 +37,10 @@ def eventually(check: Callable[[], Any], seconds: float = DEADLINE) -> Any:
 
 @dataclass
 class Program:
-    """One program on a port of its own, which it keeps over restarts."""
+    """One program on a port of its own, which it keeps over restarts.
+
+    `ready` is the path that answers 200 once it has started; empty for one that answers nothing.
+    """
 
     command: list[str]
     folder: Path
@@ -51,8 +54,17 @@ class Program:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def name(self) -> str:
+        return self.log.stem
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
+        self.launch()
+        eventually(self.answers)
+
+    def launch(self) -> None:
+        """Start it, without waiting for it."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command,
@@ -62,11 +74,12 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        eventually(self.answers)
 
     def answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log.read_text()
+        if not self.ready:
+            return True
         try:
             return httpx.get(self.url + self.ready, trust_env=False).status_code == 200
         except httpx.TransportError:
@@ -78,8 +91,17 @@ class Program:
         self.process.send_signal(number)
         return self.process.wait(DEADLINE)
 
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def status(self) -> int | None:
+        """What it ended with; None while it runs, and before."""
+        return None if self.process is None else self.process.poll()
+
     def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
+        if self.runs:
             self.signal(signal.SIGKILL)
 
     def resident_megabytes(self) -> float:

@@ -10,10 +10,10 @@ import respx
 
 from backend.clients.gpu_client import GPUClient
 from backend.config import Settings, get_settings
-from backend.store.outputs import OutputStore
+from backend.store.local_outputs import LocalOutputStore
 from backend.store.sqlite import SQLiteTaskStore
 from backend.utils.logging import HANDLER
-from tests.backend.gpu_service import GPU_URL, GPUService
+from tests.backend.gpu_service import GPU_URL, OTHER_URL, GPUService
 from tests.backend.serving import make_settings, serving
 from tests.conditions import eventually
 
@@ -44,6 +44,12 @@ def gpu() -> Iterator[GPUService]:
     """The GPU service, over the wire."""
     with respx.mock(assert_all_called=False) as router:
         yield GPUService(router)
+
+
+@pytest.fixture
+def other_gpu(gpu: GPUService) -> GPUService:
+    """A second one."""
+    return GPUService(gpu.router, OTHER_URL)
 
 
 @pytest.fixture
@@ -87,6 +93,6 @@ async def store(tmp_path: Path) -> AsyncIterator[SQLiteTaskStore]:
 
 
 @pytest.fixture
-def outputs(tmp_path: Path) -> OutputStore:
+def outputs(tmp_path: Path) -> LocalOutputStore:
     """An output store beside it."""
-    return OutputStore(tmp_path / "data" / "outputs")
+    return LocalOutputStore(tmp_path / "data" / "outputs")

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import respx
 
-from tests.backend.making import picture
+from tests.backend.making import SERVICE_URL, picture
 
-GPU_URL = "http://gpu.test:8001"
+GPU_URL = SERVICE_URL
+OTHER_URL = "http://other.test:8001"
 PLACEHOLDER = "dummy_base64_placeholder"
 DONE = {"status": "done", "image": PLACEHOLDER, "error": None}
 """What the specification's `POST /generate` answers."""
-JOB = rf"^{GPU_URL}/jobs/(?P<job_id>[^/]+)"
 EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8"}
 HEARTBEAT = b": still here\n\n"
 
@@ -161,18 +161,20 @@ def at_once(job: FakeJob) -> None:
 class GPUService:
     """respx in the GPU service's place; with the stub engine, until told otherwise."""
 
-    def __init__(self, router: respx.MockRouter) -> None:
-        self.health = router.get(f"{GPU_URL}/health")
+    def __init__(self, router: respx.MockRouter, url: str = GPU_URL) -> None:
+        job = rf"^{url}/jobs/(?P<job_id>[^/]+)"
+        self.router = router
+        self.health = router.get(f"{url}/health")
         self.health.respond(json={"status": "degraded", "comfyui_available": False})
-        self.workflows = router.get(f"{GPU_URL}/workflows")
+        self.workflows = router.get(f"{url}/workflows")
         self.workflows.respond(json={"engine": "stub", "workflows": []})
-        self.generate = router.post(f"{GPU_URL}/generate")
+        self.generate = router.post(f"{url}/generate")
         self.generate.respond(json=DONE)
-        self.put = router.put(url__regex=rf"{JOB}$")
+        self.put = router.put(url__regex=rf"{job}$")
         self.put.side_effect = self._put
-        self.delete = router.delete(url__regex=rf"{JOB}$")
+        self.delete = router.delete(url__regex=rf"{job}$")
         self.delete.side_effect = self._delete
-        self.output = router.get(url__regex=rf"{JOB}/outputs/(?P<number>\d+)$")
+        self.output = router.get(url__regex=rf"{job}/outputs/(?P<number>\d+)$")
         self.output.side_effect = self._output
         self.gate = asyncio.Event()
         """What PUTs wait for before they are answered; open until the test clears it."""
@@ -188,6 +190,13 @@ class GPUService:
         """It has been started anew just before the next output is fetched."""
         self._next: list[Answer] = []
         self._then: Answer = at_once
+
+    def goes_away(self) -> None:
+        """Nothing of it answers."""
+        refused = httpx.ConnectError("refused")
+        self.always(refused)
+        for route in (self.health, self.workflows, self.delete, self.output):
+            route.side_effect = refused
 
     def has(self, *entries: dict[str, Any], etag: str | None = None) -> None:
         """A ComfyUI engine with this catalogue."""

@@ -4,23 +4,88 @@ import base64
 import io
 import struct
 import zlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from backend.tasks import Task
+from backend.store.sqlite import SQLiteTaskStore
+from backend.store.task_store import Serves, TaskStore
+from backend.tasks import Claim, Task
+
+SERVICE_URL = "http://gpu.test:8001"
+PARAMS = {"prompt": "a lighthouse"}
 
 
 def a_task(task_id: str = "t1", **changes: Any) -> Task:
     """A queued task."""
-    values = {
-        "mode": "free",
-        "workflow": "free_generation",
-        "params": {"prompt": "a lighthouse"},
-        "created_at": 1000.0,
-        **changes,
-    }
+    values = {"mode": "free", "workflow": "free_generation", "created_at": 1000.0, **changes}
     return Task(id=task_id, **values)
+
+
+@asynccontextmanager
+async def process(folder: Path) -> AsyncIterator[SQLiteTaskStore]:
+    """The open store of one process: what it leaves running, the next one finds so."""
+    store = SQLiteTaskStore(folder)
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def queued(
+    store: TaskStore, task_id: str = "t1", *, params: Mapping[str, Any] = PARAMS, **changes: Any
+) -> Task:
+    """A new task, kept."""
+    task, is_new = await store.add(a_task(task_id, **changes), params)
+    assert is_new
+    return task
+
+
+def anything(workflow: str, needs: Mapping[str, Any]) -> bool:
+    """A GPU service that can run whatever there is."""
+    return True
+
+
+async def offered(
+    store: TaskStore,
+    now: float = 2000.0,
+    job_id: str = "j1",
+    service: str = SERVICE_URL,
+    serves: Serves = anything,
+) -> Claim | None:
+    """What a GPU service is given, if anything."""
+    return await store.claim(now, job_id, service, serves)
+
+
+async def taken(
+    store: TaskStore,
+    now: float = 2000.0,
+    job_id: str = "j1",
+    service: str = SERVICE_URL,
+    serves: Serves = anything,
+) -> Claim:
+    """What a GPU service is given."""
+    claim = await offered(store, now, job_id, service, serves)
+    assert claim is not None
+    return claim
+
+
+async def claimed(
+    store: TaskStore, now: float = 2000.0, job_id: str = "j1", service: str = SERVICE_URL
+) -> Task:
+    """The task that a GPU service is given."""
+    return (await taken(store, now, job_id, service)).task
+
+
+async def kept(store: TaskStore, task_id: str = "t1") -> Task:
+    """The task as the store has it."""
+    task = await store.get(task_id)
+    assert task is not None
+    return task
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (8, 8)) -> bytes:

@@ -104,6 +104,16 @@ def test_settings_are_read_once() -> None:
         ("MAX_IMAGE_MEGAPIXELS", "179"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
+        ("GPU_SERVICE_URL", ""),
+        ("GPU_SERVICE_URL", " , ,"),
+        ("DATABASE_URL", "mysql://db"),
+        ("OUTPUTS_URL", "ftp://outputs"),
+        ("MAX_QUEUED_TASKS", "0"),
+        ("PRIORITY_AGEING", "-1"),
+        ("MIN_FREE_MB", "-1"),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_GB", "-1"),
+        ("DRAIN_SECONDS", "-1"),
     ],
 )
 def test_wrong_value_is_refused_by_name(
@@ -118,3 +128,33 @@ def test_wrong_value_is_refused_by_name(
 def test_log_level_is_taken_in_any_case(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_LEVEL", text)
     assert Settings(_env_file=None).log_level is LogLevel.DEBUG
+
+
+@pytest.mark.parametrize(
+    ("text", "urls"),
+    [
+        ("http://a:1", ["http://a:1"]),
+        ("http://a:1,http://b:2", ["http://a:1", "http://b:2"]),
+        (" http://a:1 , http://b:2,, ", ["http://a:1", "http://b:2"]),
+    ],
+)
+def test_gpu_service_url_may_be_a_list(
+    text: str, urls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GPU_SERVICE_URL", text)
+    assert Settings(_env_file=None).gpu_service_urls == urls
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgres://u:p@db/tasks"),
+        ("DATABASE_URL", "postgresql://db/tasks"),
+        ("OUTPUTS_URL", "s3://bucket/prefix"),
+    ],
+)
+def test_place_of_tasks_and_outputs_may_be_a_url(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert getattr(Settings(_env_file=None), name.lower()) == value

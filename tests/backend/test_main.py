@@ -140,7 +140,8 @@ async def test_any_origin_may_read_errors(client: httpx.AsyncClient) -> None:
 
 async def test_scripts_of_other_origins_may_read_our_headers(client: httpx.AsyncClient) -> None:
     reply = await client.get("/health", headers={"Origin": ORIGIN})
-    assert "Location" in reply.headers["access-control-expose-headers"]
+    exposed = reply.headers["access-control-expose-headers"].split(", ")
+    assert {"Location", "Retry-After", "Idempotent-Replayed", "Preference-Applied"} <= set(exposed)
 
 
 async def test_origins_can_be_restricted(settings: Settings, gpu: GPUService) -> None:
@@ -151,4 +152,10 @@ async def test_origins_can_be_restricted(settings: Settings, gpu: GPUService) ->
 
 async def test_api_describes_itself(client: httpx.AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
-    assert {"/health", "/generate", "/tasks/{task_id}"} <= set(paths)
+    assert {"/health", "/generate", "/tasks/{task_id}", "/tasks/{task_id}/events"} <= set(paths)
+
+
+async def test_api_describes_what_may_be_said_of_a_task(client: httpx.AsyncClient) -> None:
+    generate = (await client.get("/openapi.json")).json()["paths"]["/generate"]["post"]
+    headers = {each["name"].lower() for each in generate["parameters"] if each["in"] == "header"}
+    assert {"prefer", "idempotency-key", "x-priority", "cancel-after"} <= headers

@@ -1,5 +1,6 @@
 """The backend's client against the GPU service itself: the services share this and no code."""
 
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -233,6 +234,17 @@ async def test_job_is_followed_to_its_end_and_its_files_are_fetched(fake: FakeCo
     assert (job.id, job.state, job.progress) == (job_id, "done", 1.0)
     assert [len(file) for file in files] == [output.size for output in job.outputs]
     assert job.values["seed"] >= 0
+
+
+async def test_preview_of_a_job_arrives_as_a_picture(fake: FakeComfyUI) -> None:
+    fake.faults.set("previews")
+    async with comfyui_client(fake) as gpu:
+        run = gpu.run_job(new_id(), "free_generation", SMALL, resume=False)
+        previews = [event.preview async for event in run if event.kind == "preview"]
+    assert previews
+    assert previews[0] is not None
+    assert previews[0].content_type in ("image/jpeg", "image/png")
+    assert base64.b64decode(previews[0].image, validate=True)[:2] in (b"\xff\xd8", b"\x89P")
 
 
 async def test_job_that_failed_comes_with_a_problem(fake: FakeComfyUI) -> None:

@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     add("--upscale-models", nargs="*", default=defaults.upscale_models)
     add("--controlnets", nargs="*", default=defaults.controlnets)
     add("--output-dir", type=Path, help="keep the pictures there; else they go with the fake")
+    add("--executions", type=Path, help="a file that gets a line for each run and fetched file")
     add(
         "--fault",
         dest="faults",
@@ -53,6 +54,7 @@ def options(arguments: argparse.Namespace) -> FakeOptions:
         upscale_models=tuple(arguments.upscale_models),
         controlnets=tuple(arguments.controlnets),
         output_dir=arguments.output_dir,
+        executions=arguments.executions,
         faults=tuple(arguments.faults),
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from tests.fake_comfyui.executions import Executions
 from tests.fake_comfyui.faults import Fault
 from tests.fake_comfyui.interruption import Restarted
 from tests.fake_comfyui.queue import PromptQueue, QueueItem
@@ -17,6 +18,7 @@ class Executor:
 
     engine: Engine
     queue: PromptQueue
+    executions: Executions
     finished: list[str] = field(default_factory=list)
     free_requested: bool = False
 
@@ -39,6 +41,7 @@ class Executor:
         hub = self.engine.hub
         self.engine.interruption.reset()
         hub.current_client = item.client_id
+        self.executions.started(item.prompt_id, item.graph)
         try:
             outcome = await Run(self.engine, item).outcome()
         except Restarted:
@@ -52,6 +55,7 @@ class Executor:
             await asyncio.sleep(LATE_HISTORY_SECONDS if late.value is None else late.value)
         if self.queue.finish(item, outcome):
             self.finished.append(item.prompt_id)
+            self.executions.ended(item.prompt_id)
             if item.client_id is not None:
                 data = {"node": None, "prompt_id": item.prompt_id}
                 hub.publish("executing", data, item.client_id)

@@ -91,6 +91,7 @@ def _view(fake: FakeComfyUI, query: QueryParams) -> Response:
     if not path.is_file():
         return Response(status_code=404)
     content, media_type = _content(path, query)
+    fake.executions.fetched(path.name)
     if fake.faults.take(Fault.CORRUPT_IMAGE):
         content = content[: len(content) // 2]
     headers = {"Content-Disposition": f'filename="{path.name}"'}

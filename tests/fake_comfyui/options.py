@@ -25,6 +25,8 @@ class FakeOptions:
     upscale_models: tuple[str, ...] = ("RealESRGAN_x2.pth", "RealESRGAN_x4plus.pth")
     controlnets: tuple[str, ...] = ("fake-canny.safetensors",)
     output_dir: Path | None = None
+    executions: Path | None = None
+    """Where each run and each fetched file is written down, for who kills the fake."""
     faults: tuple[FaultSetting, ...] = ()
 
     def model_folder(self, folder: str) -> list[str]:

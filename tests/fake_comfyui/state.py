@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.fake_comfyui.cache import OutputCache
 from tests.fake_comfyui.catalog import Catalog
+from tests.fake_comfyui.executions import Executions
 from tests.fake_comfyui.executor import Executor
 from tests.fake_comfyui.faults import Faults
 from tests.fake_comfyui.files import Files, SavedFile
@@ -77,7 +78,8 @@ class FakeComfyUI:
             mishaps,
             self.options.job_seconds,
         )
-        self.executor = Executor(self._engine, self.queue)
+        self.executions = Executions(self.options.executions)
+        self.executor = Executor(self._engine, self.queue, self.executions)
         self._tasks: list[asyncio.Task[None]] = []
         self._created = 0
 

@@ -40,7 +40,7 @@ def generate(server: Program) -> "asyncio.Task[httpx.Response]":
 async def test_idle_program_ends_at_once(tmp_path: Path, number: signal.Signals) -> None:
     async with started(tmp_path, NOBODY) as server:
         server.process.send_signal(number)
-        await server.exit_code()
+        assert await server.exit_code() == 0
     assert "GPU Service stopped" in server.log.read_text()
 
 
@@ -53,7 +53,7 @@ async def test_running_job_is_answered_and_taken_out_of_comfyui(
         await fake.until(lambda: fake.queue.running is not None)
         server.process.send_signal(signal.SIGTERM)
         reply = await request
-        await server.exit_code()
+        assert await server.exit_code() == 0
     document = problem(reply, 503, "service_stopping")
     assert document["retryable"] is True
     assert int(reply.headers["retry-after"]) > 0

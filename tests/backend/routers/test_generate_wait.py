@@ -2,11 +2,14 @@
 
 import os
 import signal
+from collections.abc import Callable
 
 import anyio
 import httpx
 
-from tests.backend.gpu_service import GPUService
+from backend.config import Settings
+from tests.backend.gpu_service import FakeJob, GPUService
+from tests.backend.serving import serving
 from tests.conditions import eventually
 
 SPEC_REQUEST = {
@@ -63,8 +66,27 @@ async def test_wait_may_stand_in_a_second_prefer_header(client: httpx.AsyncClien
     assert reply.json()["status"] == "done"
 
 
-async def test_stop_signal_ends_the_wait(gpu: GPUService, client: httpx.AsyncClient) -> None:
+async def test_stop_signal_ends_the_wait(gpu: GPUService, settings: Settings) -> None:
     gpu.holds()
+    async with serving(settings, drain_seconds=0.05) as client:
+        reply = await stopped_amid_a_wait(gpu, client)
+    assert reply.status_code == 202
+    assert reply.json()["status"] == "running"
+
+
+async def test_task_that_ends_soon_after_the_stop_signal_is_answered(
+    gpu: GPUService, settings: Settings
+) -> None:
+    gpu.always(FakeJob.start)
+    async with serving(settings, drain_seconds=4) as client:
+        reply = await stopped_amid_a_wait(gpu, client, FakeJob.finish)
+    assert (reply.status_code, reply.json()["status"]) == (200, "done")
+
+
+async def stopped_amid_a_wait(
+    gpu: GPUService, client: httpx.AsyncClient, then: Callable[[FakeJob], None] | None = None
+) -> httpx.Response:
+    """The answer to a request that waits when the process is told to stop."""
     assert callable(signal.getsignal(signal.SIGTERM)), "nobody would hear the signal"
     replies: list[httpx.Response] = []
 
@@ -79,5 +101,7 @@ async def test_stop_signal_ends_the_wait(gpu: GPUService, client: httpx.AsyncCli
             group.start_soon(ask)
             await eventually(lambda: gpu.jobs)
             os.kill(os.getpid(), signal.SIGTERM)
-    assert replies[0].status_code == 202
-    assert replies[0].json()["status"] == "running"
+            await anyio.wait_all_tasks_blocked()
+            if then is not None:
+                then(gpu.jobs[0])
+    return replies[0]

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from backend.config import Settings
-from tests.backend.gpu_service import GPUService
+from tests.backend.gpu_service import GPU_URL, OTHER_URL, GPUService
 from tests.backend.serving import serving
 from tests.conditions import eventually
 
@@ -49,13 +49,26 @@ async def test_is_healthy_again_once_the_gpu_service_is_there(
 async def test_is_unhealthy_once_a_loop_of_the_worker_is_dead(
     gpu: GPUService, settings: Settings
 ) -> None:
+    gpu.answers(httpx.ConnectError("refused"))
     gpu.workflows.side_effect = RuntimeError("nobody expects this")
     async with serving(settings) as client:
+        await client.post("/generate", json={"mode": "free"})
 
         async def status() -> bool:
             return bool((await client.get("/health")).json()["status"] == "unhealthy")
 
         await eventually(status)
+
+
+async def test_is_healthy_while_one_gpu_service_of_two_answers(
+    gpu: GPUService, other_gpu: GPUService, settings: Settings
+) -> None:
+    gpu.goes_away()
+    async with serving(settings, gpu_service_url=f"{GPU_URL}, {OTHER_URL}/") as client:
+        assert (await client.get("/health")).json()["status"] == "healthy"
+        other_gpu.goes_away()
+        reply = await client.get("/health")
+    assert reply.json() == {"status": "degraded", "gpu_available": False, "version": "1.0.0"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from backend.config import Settings
 from tests.backend.gpu_service import GPUService, Made, a_picture
 from tests.backend.making import base64_of, picture
-from tests.backend.serving import ended
+from tests.backend.serving import ended, serving
+from tests.s3_server import running_s3, use_s3
 
 FILM = Made(bytes(range(256)), "video/mp4", "film.mp4")
 TEXT = Made("wörd".encode(), "text/plain; charset=utf-8", "9_1.txt")
@@ -105,7 +106,7 @@ async def test_file_that_is_gone_is_404(
     shutil.rmtree(settings.data_path / "outputs")
     reply = await client.get(task["outputs"][0]["url"])
     assert (reply.status_code, reply.json()["code"]) == (404, "output_not_found")
-    assert "no longer in the data folder" in reply.json()["detail"]
+    assert "no longer where outputs are kept" in reply.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -191,3 +192,17 @@ async def test_output_cannot_act_as_a_page_of_ours(
     headers = (await client.get(task["outputs"][0]["url"])).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["content-security-policy"] == "sandbox"
+
+
+async def test_output_in_an_s3_server_comes_back_as_it_was(
+    gpu: GPUService, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_s3() as s3:
+        use_s3(monkeypatch, s3.url)
+        gpu.router.route(host="127.0.0.1").pass_through()
+        async with serving(settings, outputs_url=f"s3://{s3.new_bucket()}/prefix") as client:
+            task = await made(client, gpu, a_picture(), FILM)
+            reply = await client.get(task["outputs"][1]["url"], headers={"Range": "bytes=0-9"})
+    assert task["image"] == base64_of(picture())
+    assert (reply.status_code, reply.content) == (206, FILM.data[:10])
+    assert not (settings.data_path / "outputs").exists()

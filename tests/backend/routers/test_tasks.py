@@ -156,7 +156,7 @@ async def test_image_whose_file_is_gone_says_so(
     shutil.rmtree(settings.data_path / "outputs")
     task = (await client.get(f"/tasks/{task_id}")).json()
     assert (task["status"], task["image"]) == ("done", None)
-    assert task["error"] == "The image's file is no longer in the data folder."
+    assert task["error"] == "The image's file is no longer where outputs are kept."
 
 
 @pytest.mark.parametrize("task_id", ["nope", "%00", "%F0%9F%92%A9", "x" * 5000, "' OR 1=1 --"])

@@ -1,23 +1,28 @@
 """Routing a generation request."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backend.clients.gpu_client import GPUClient
 from backend.errors import StorageFull
 from backend.schemas.request_generate import GenerateRequest
+from backend.services.admission import Admission
 from backend.services.catalogue import ModeCatalogue
-from backend.services.generation_router import GenerationRouter
+from backend.services.generation_router import GenerationRouter, Wishes
+from backend.services.gpu_services import GPUServices
 from backend.services.images import ImageCheck
+from backend.services.room import Room
 from backend.services.styles import Style
 from backend.services.uploads import UploadService
-from backend.store.outputs import OutputStore
+from backend.store.local_outputs import LocalOutputStore
 from backend.store.sqlite import SQLiteTaskStore
-from backend.tasks import Task, TaskState
+from backend.tasks import Priority, Task, TaskState
 from tests.backend.gpu_service import GPUService
+from tests.backend.making import taken
+from tests.backend.services.working import opened
 
 STYLES = {
     "ink": Style(prompt="ink drawing of {prompt}", negative_prompt="colour"),
@@ -28,11 +33,34 @@ STYLES = {
 class FullStore(SQLiteTaskStore):
     """A store whose disk is full."""
 
-    async def add(self, task: Task) -> None:
+    async def add(self, task: Task, params: Mapping[str, Any]) -> tuple[Task, bool]:
         raise StorageFull("The disk is full.")
 
 
 Woken = list[bool]
+Params = Callable[..., Awaitable[dict[str, Any]]]
+
+
+def made(
+    services: GPUServices,
+    outputs: LocalOutputStore,
+    store: SQLiteTaskStore,
+    folder: Path,
+    woken: Woken,
+) -> GenerationRouter:
+    images = ImageCheck(10, 50)
+    return GenerationRouter(
+        store,
+        ModeCatalogue(services, {"free": "free_generation"}),
+        services,
+        Admission(store, Room(folder, 0), 100),
+        STYLES,
+        images,
+        UploadService(outputs, images),
+        max_face_images=5,
+        ageing=600.0,
+        on_queued=lambda: woken.append(True),
+    )
 
 
 @pytest.fixture
@@ -42,17 +70,9 @@ def woken() -> Woken:
 
 @pytest.fixture
 def make_router(
-    gpu_client: GPUClient, outputs: OutputStore, woken: Woken
+    services: GPUServices, outputs: LocalOutputStore, woken: Woken, tmp_path: Path
 ) -> Callable[..., GenerationRouter]:
-    def make(store: SQLiteTaskStore) -> GenerationRouter:
-        catalogue = ModeCatalogue(gpu_client, {"free": "free_generation"})
-        images = ImageCheck(10, 50)
-        uploads = UploadService(outputs, images)
-        return GenerationRouter(
-            store, catalogue, STYLES, images, uploads, 5, on_queued=lambda: woken.append(True)
-        )
-
-    return make
+    return lambda store: made(services, outputs, store, tmp_path, woken)
 
 
 @pytest.fixture
@@ -66,16 +86,29 @@ def request(**fields: Any) -> GenerateRequest:
     return GenerateRequest(**{"mode": "free", **fields})
 
 
+@pytest.fixture
+def params(router: GenerationRouter, store: SQLiteTaskStore) -> Params:
+    """What is kept of a request for its workflow."""
+
+    async def submit(**fields: Any) -> dict[str, Any]:
+        task, _ = await router.submit(request(**fields))
+        claim = await taken(store, time.time())
+        assert claim.task.id == task.id
+        return claim.params
+
+    return submit
+
+
 async def test_mode_becomes_the_workflow(router: GenerationRouter) -> None:
     """Spec: Request Routing Service: route to the appropriate workflow handler."""
-    task = await router.submit(request())
+    task, _ = await router.submit(request())
     assert (task.mode, task.workflow) == ("free", "free_generation")
 
 
 async def test_request_becomes_a_queued_task(
     router: GenerationRouter, store: SQLiteTaskStore
 ) -> None:
-    task = await router.submit(request())
+    task, _ = await router.submit(request())
     assert (task.state, task.attempt) == (TaskState.QUEUED, 0)
     assert await store.get(task.id) == task
 
@@ -98,52 +131,101 @@ async def test_worker_is_woken_once_the_task_is_kept(
 async def test_task_that_cannot_be_kept_is_an_error_and_wakes_nobody(
     make_router: Callable[..., GenerationRouter], woken: Woken, tmp_path: Path
 ) -> None:
-    with pytest.raises(StorageFull):
-        await make_router(FullStore(tmp_path)).submit(request())
+    async with opened(FullStore(tmp_path)) as store:
+        with pytest.raises(StorageFull):
+            await make_router(store).submit(request())
     assert not woken
 
 
-async def test_fields_become_parameters(router: GenerationRouter) -> None:
+async def test_fields_become_parameters(params: Params) -> None:
     fields = {"prompt": "p", "face_images": ["a"], "target_image": "b"}
-    assert (await router.submit(request(**fields))).params == fields
+    assert await params(**fields) == fields
 
 
-async def test_fields_left_out_become_none(router: GenerationRouter) -> None:
-    assert (await router.submit(request())).params == {}
+async def test_fields_left_out_become_none(params: Params) -> None:
+    assert await params() == {}
 
 
-async def test_extra_params_become_parameters(router: GenerationRouter) -> None:
-    task = await router.submit(request(prompt="p", extra_params={"steps": 20, "cfg": 7.5}))
-    assert task.params == {"prompt": "p", "steps": 20, "cfg": 7.5}
+async def test_extra_params_become_parameters(params: Params) -> None:
+    sent = await params(prompt="p", extra_params={"steps": 20, "cfg": 7.5})
+    assert sent == {"prompt": "p", "steps": 20, "cfg": 7.5}
 
 
-async def test_fields_win_over_extra_params(router: GenerationRouter) -> None:
-    task = await router.submit(request(prompt="field", extra_params={"prompt": "extra"}))
-    assert task.params == {"prompt": "field"}
+async def test_fields_win_over_extra_params(params: Params) -> None:
+    sent = await params(prompt="field", extra_params={"prompt": "extra"})
+    assert sent == {"prompt": "field"}
 
 
-async def test_style_is_put_around_the_prompt(router: GenerationRouter) -> None:
-    task = await router.submit(request(prompt="a cat", style="ink"))
-    assert task.params == {"prompt": "ink drawing of a cat", "negative_prompt": "colour"}
+async def test_style_is_put_around_the_prompt(params: Params) -> None:
+    sent = await params(prompt="a cat", style="ink")
+    assert sent == {"prompt": "ink drawing of a cat", "negative_prompt": "colour"}
 
 
-async def test_style_keeps_what_the_client_does_not_want(router: GenerationRouter) -> None:
+async def test_style_keeps_what_the_client_does_not_want(params: Params) -> None:
     extra = {"negative_prompt": "dogs"}
-    task = await router.submit(request(prompt="a cat", style="ink", extra_params=extra))
-    assert task.params["negative_prompt"] == "dogs, colour"
+    sent = await params(prompt="a cat", style="ink", extra_params=extra)
+    assert sent["negative_prompt"] == "dogs, colour"
 
 
-async def test_style_without_a_negative_prompt_adds_none(router: GenerationRouter) -> None:
-    task = await router.submit(request(prompt="a cat", style="plain"))
-    assert task.params == {"prompt": "a cat"}
+async def test_style_without_a_negative_prompt_adds_none(params: Params) -> None:
+    sent = await params(prompt="a cat", style="plain")
+    assert sent == {"prompt": "a cat"}
 
 
 async def test_unknown_style_leaves_the_prompt_while_nothing_binds(
-    router: GenerationRouter,
+    params: Params,
 ) -> None:
-    assert (await router.submit(request(prompt="a cat", style="oil"))).params == {"prompt": "a cat"}
+    assert await params(prompt="a cat", style="oil") == {"prompt": "a cat"}
 
 
-async def test_wrong_types_are_left_for_the_workflow_to_name(router: GenerationRouter) -> None:
-    task = await router.submit(request(style="ink", extra_params={"prompt": 7}))
-    assert task.params == {"prompt": 7}
+async def test_wrong_types_are_left_for_the_workflow_to_name(params: Params) -> None:
+    sent = await params(style="ink", extra_params={"prompt": 7})
+    assert sent == {"prompt": 7}
+
+
+# wishes
+
+
+async def test_task_without_wishes_is_a_normal_one(router: GenerationRouter) -> None:
+    task, is_new = await router.submit(request())
+    assert is_new
+    assert (task.priority, task.rank) == (Priority.NORMAL, task.created_at)
+    assert (task.deadline, task.idempotency_key, task.fingerprint) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("priority", "ahead"), [(Priority.HIGH, 600.0), (Priority.NORMAL, 0.0), (Priority.LOW, -600.0)]
+)
+async def test_priority_is_worth_so_many_seconds(
+    router: GenerationRouter, priority: Priority, ahead: float
+) -> None:
+    task, _ = await router.submit(request(), Wishes(priority=priority))
+    assert (task.priority, task.created_at - task.rank) == (priority, ahead)
+
+
+async def test_deadline_counts_from_now(router: GenerationRouter) -> None:
+    task, _ = await router.submit(request(), Wishes(cancel_after=90.0))
+    assert task.deadline == task.created_at + 90.0
+
+
+async def test_replay_wakes_nobody(router: GenerationRouter, woken: Woken) -> None:
+    wishes = Wishes(idempotency_key="k")
+    first, _ = await router.submit(request(), wishes)
+    assert await router.submit(request(), wishes) == (first, False)
+    assert woken == [True]
+
+
+async def test_choice_that_not_all_have_is_kept_with_the_task(
+    gpu: GPUService,
+    other_gpu: GPUService,
+    two: GPUServices,
+    outputs: LocalOutputStore,
+    store: SQLiteTaskStore,
+    tmp_path: Path,
+) -> None:
+    gpu.has_workflows("free_generation", model={"type": "string", "enum": ["sdxl"]})
+    other_gpu.has_workflows("free_generation", model={"type": "string", "enum": ["sdxl", "flux"]})
+    await two.refresh()
+    router = made(two, outputs, store, tmp_path, [])
+    task, _ = await router.submit(request(extra_params={"model": "flux"}))
+    assert task.needs == {"model": "flux"}

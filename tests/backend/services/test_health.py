@@ -5,9 +5,10 @@ import pytest
 
 from backend.clients.gpu_client import GPUClient
 from backend.services.attempt import AttemptRunner
-from backend.services.catalogue import ModeCatalogue
+from backend.services.gpu_services import GPUService as Service
+from backend.services.gpu_services import GPUServices
 from backend.services.health import HealthService
-from backend.services.task_ends import TaskEnds
+from backend.services.live import LiveHub
 from backend.services.worker import TaskWorker
 from backend.store.sqlite import SQLiteTaskStore
 from tests.backend.gpu_service import GPU_URL, GPUService
@@ -21,27 +22,33 @@ class BrokenClient(GPUClient):
 
 
 @pytest.fixture
-def worker(store: SQLiteTaskStore, runner: AttemptRunner, gpu_client: GPUClient) -> TaskWorker:
+def worker(
+    store: SQLiteTaskStore,
+    runner: AttemptRunner,
+    services: GPUServices,
+    service: Service,
+    live: LiveHub,
+) -> TaskWorker:
     """A worker that is not entered yet."""
-    catalogue = ModeCatalogue(gpu_client, {})
-    return TaskWorker(store, runner, gpu_client, catalogue, TaskEnds(), slots=1, max_attempts=1)
+    return TaskWorker(store, services, service, runner, live, slots=1, max_attempts=1)
 
 
 async def test_exception_is_unhealthy(gpu: GPUService, worker: TaskWorker) -> None:
     """Spec: Health Check Router, Logic Flow 4."""
     async with worker, httpx.AsyncClient() as http:
-        report = await HealthService(BrokenClient(http, GPU_URL), worker, "1.0.0").check()
+        broken = GPUServices([Service(BrokenClient(http, GPU_URL))])
+        report = await HealthService(broken, worker, "1.0.0").check()
     assert (report.status, report.gpu_available) == ("unhealthy", False)
 
 
 async def test_worker_that_does_not_run_is_unhealthy(
-    gpu_client: GPUClient, worker: TaskWorker
+    services: GPUServices, worker: TaskWorker
 ) -> None:
-    report = await HealthService(gpu_client, worker, "1.0.0").check()
+    report = await HealthService(services, worker, "1.0.0").check()
     assert (report.status, report.gpu_available) == ("unhealthy", True)
 
 
-async def test_worker_that_runs_is_healthy(gpu_client: GPUClient, worker: TaskWorker) -> None:
+async def test_worker_that_runs_is_healthy(services: GPUServices, worker: TaskWorker) -> None:
     async with worker:
-        report = await HealthService(gpu_client, worker, "1.0.0").check()
+        report = await HealthService(services, worker, "1.0.0").check()
     assert (report.status, report.gpu_available) == ("healthy", True)

@@ -1,35 +1,30 @@
 """Reading tasks, and waiting for them."""
 
+import asyncio
+
 import anyio
 import pytest
 
 from backend.errors import TaskNotFound
-from backend.services.attempt import AttemptRunner
-from backend.services.progress import ProgressBoard
-from backend.services.task_ends import TaskEnds
+from backend.services.gpu_services import GPUServices
+from backend.services.live import LiveHub
 from backend.services.tasks import TaskService
-from backend.store.outputs import OutputStore
+from backend.store.local_outputs import LocalOutputStore
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import Outcome, Task, TaskState
-from tests.backend.making import a_task
+from tests.backend.making import claimed, queued
 
 
 @pytest.fixture
 def tasks(
-    store: SQLiteTaskStore,
-    outputs: OutputStore,
-    ends: TaskEnds,
-    board: ProgressBoard,
-    runner: AttemptRunner,
+    store: SQLiteTaskStore, outputs: LocalOutputStore, live: LiveHub, services: GPUServices
 ) -> TaskService:
-    return TaskService(store, outputs, ends, board, runner)
+    return TaskService(store, outputs, live, services)
 
 
-async def claimed(store: SQLiteTaskStore) -> Task:
-    await store.add(a_task())
-    task = await store.claim(2000.0, "j1")
-    assert task is not None
-    return task
+async def running(store: SQLiteTaskStore) -> Task:
+    await queued(store)
+    return await claimed(store)
 
 
 FAILED = Outcome(TaskState.FAILED, error="no", error_code="odd")
@@ -48,15 +43,15 @@ async def test_waiting_for_an_unknown_task_is_told(tasks: TaskService) -> None:
 async def test_ended_task_is_shown_without_waiting(
     tasks: TaskService, store: SQLiteTaskStore
 ) -> None:
-    await store.finish(await claimed(store), FAILED, 2500.0)
+    await store.finish(await running(store), FAILED, 2500.0)
     with anyio.fail_after(2):
         assert (await tasks.wait("t1", 60)).status is TaskState.FAILED
 
 
 async def test_wait_ends_with_the_task(
-    tasks: TaskService, store: SQLiteTaskStore, ends: TaskEnds
+    tasks: TaskService, store: SQLiteTaskStore, live: LiveHub
 ) -> None:
-    task = await claimed(store)
+    task = await running(store)
     shown: list[TaskState] = []
 
     async def wait() -> None:
@@ -67,12 +62,28 @@ async def test_wait_ends_with_the_task(
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
             await store.finish(task, FAILED, 2500.0)
-            ends.announce("t1")
+            live.changed("t1", ended=True)
     assert shown == [TaskState.FAILED]
+
+
+async def test_wait_goes_on_where_a_look_shows_no_end(
+    tasks: TaskService, store: SQLiteTaskStore, live: LiveHub
+) -> None:
+    task = await running(store)
+    with anyio.fail_after(5):
+        waiting = asyncio.create_task(tasks.wait("t1", 60))
+        for _ in range(3):
+            await anyio.wait_all_tasks_blocked()
+            live.wake_all()
+        await anyio.wait_all_tasks_blocked()
+        assert not waiting.done()
+        await store.finish(task, FAILED, 2500.0)
+        live.wake_all()
+        assert (await waiting).status is TaskState.FAILED
 
 
 async def test_wait_that_is_over_shows_the_task_as_it_stands(
     tasks: TaskService, store: SQLiteTaskStore
 ) -> None:
-    await claimed(store)
+    await running(store)
     assert (await tasks.wait("t1", 0.01)).status is TaskState.RUNNING

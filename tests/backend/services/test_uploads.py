@@ -2,15 +2,18 @@
 
 import base64
 import io
+import os
+import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from backend.errors import InvalidInput
+from backend.errors import InvalidInput, StorageFull
 from backend.services.images import ImageCheck
-from backend.services.uploads import UploadService
-from backend.store.outputs import OutputStore
+from backend.services.room import Room
+from backend.services.uploads import FOLDER, PREFIX, UploadService
+from backend.store.local_outputs import LocalOutputStore
 
 
 def png(colour: str = "red") -> bytes:
@@ -20,7 +23,12 @@ def png(colour: str = "red") -> bytes:
 
 
 @pytest.fixture
-def uploads(outputs: OutputStore) -> UploadService:
+def outputs(tmp_path: Path) -> LocalOutputStore:
+    return LocalOutputStore(tmp_path / "data" / "outputs")
+
+
+@pytest.fixture
+def uploads(outputs: LocalOutputStore) -> UploadService:
     return UploadService(outputs, ImageCheck(max_megabytes=1, max_megapixels=1))
 
 
@@ -31,6 +39,26 @@ async def test_an_upload_stands_for_its_base64(uploads: UploadService) -> None:
 
 async def test_the_same_image_is_the_same_upload(uploads: UploadService) -> None:
     assert await uploads.take(png()) == await uploads.take(png())
+
+
+async def test_an_image_that_is_sent_again_is_kept_longer(
+    uploads: UploadService, outputs: LocalOutputStore, tmp_path: Path
+) -> None:
+    name = await uploads.take(png())
+    file = tmp_path / "data" / "outputs" / FOLDER / name.removeprefix(PREFIX)
+    os.utime(file, (0, 0))
+    await uploads.take(png())
+    await outputs.remove_untouched(FOLDER, time.time() - 60)
+    assert await uploads.put_in("image", name) == base64.b64encode(png()).decode()
+
+
+async def test_a_full_disk_refuses_it(outputs: LocalOutputStore, tmp_path: Path) -> None:
+    """What is kept free is for the tasks that are in."""
+    check = ImageCheck(max_megabytes=1, max_megapixels=1)
+    uploads = UploadService(outputs, check, Room(tmp_path, 1, free=lambda _: 0))
+    with pytest.raises(StorageFull):
+        await uploads.take(png())
+    assert not (tmp_path / "data" / "outputs").exists()
 
 
 async def test_other_images_are_other_uploads(uploads: UploadService) -> None:

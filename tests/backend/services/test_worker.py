@@ -6,23 +6,23 @@ import pytest
 
 from backend.clients.gpu_client import GPUClient
 from backend.services.attempt import AttemptRunner
-from backend.services.catalogue import ModeCatalogue
-from backend.services.progress import ProgressBoard
-from backend.services.task_ends import TaskEnds
+from backend.services.gpu_services import GPUService as Service
+from backend.services.gpu_services import GPUServices
+from backend.services.live import LiveHub
 from backend.services.worker import Pace, TaskWorker
-from backend.store.outputs import OutputStore
+from backend.store.local_outputs import LocalOutputStore
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import FakeJob, GPUService, Made, a_picture, at_once
-from tests.backend.making import a_task, picture
-from tests.backend.services.working import MakeRunner, Working, ended, kept
+from tests.backend.making import kept, picture, queued
+from tests.backend.services.working import MakeRunner, Working, ended
 from tests.conditions import eventually
 
 
 async def test_task_is_sent_as_it_is(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
-    await store.add(a_task(workflow="upscale", params={"prompt": "p", "steps": 3}))
+    await queued(store, workflow="upscale", params={"prompt": "p", "steps": 3})
     async with working():
         await ended(store)
     [job] = gpu.jobs
@@ -36,7 +36,7 @@ async def test_task_is_sent_as_it_is(
 async def test_job_is_asked_for_as_a_story(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert gpu.put.calls.last.request.headers["Accept"] == "text/event-stream"
@@ -44,10 +44,10 @@ async def test_job_is_asked_for_as_a_story(
 
 
 async def test_image_is_kept_before_the_task_is_done(
-    store: SQLiteTaskStore, outputs: OutputStore, gpu: GPUService, working: Working
+    store: SQLiteTaskStore, outputs: LocalOutputStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.makes = [a_picture()]
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert task.state is TaskState.DONE
@@ -56,10 +56,10 @@ async def test_image_is_kept_before_the_task_is_done(
 
 @pytest.mark.parametrize("word", ["dummy_base64_placeholder", "plätzhalter", "a b"])
 async def test_placeholder_is_kept_as_the_word_it_is(
-    store: SQLiteTaskStore, outputs: OutputStore, gpu: GPUService, working: Working, word: str
+    store: SQLiteTaskStore, outputs: LocalOutputStore, gpu: GPUService, working: Working, word: str
 ) -> None:
     gpu.makes = [Made(word.encode(), "text/x-placeholder", "placeholder")]
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert task.outputs[0].content_type == "text/x-placeholder"
@@ -67,14 +67,14 @@ async def test_placeholder_is_kept_as_the_word_it_is(
 
 
 async def test_every_output_is_kept_in_its_order(
-    store: SQLiteTaskStore, outputs: OutputStore, gpu: GPUService, working: Working
+    store: SQLiteTaskStore, outputs: LocalOutputStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.makes = [
         a_picture(),
         Made(b"film", "video/mp4", "film.mp4"),
         Made(b"a word", "text/plain; charset=utf-8", "9_1.txt"),
     ]
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert [(each.file, each.content_type, each.size) for each in task.outputs] == [
@@ -97,7 +97,7 @@ async def test_what_it_ran_with_is_kept(
         at_once(job)
 
     gpu.answers(draws_a_seed)
-    await store.add(a_task())
+    await queued(store)
     async with working():
         assert (await ended(store)).values == {"prompt": "p", "seed": 7}
 
@@ -105,11 +105,11 @@ async def test_what_it_ran_with_is_kept(
 async def test_waking_starts_a_task_at_once(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
-    await store.add(a_task("first"))
+    await queued(store, "first")
     async with working(pace=Pace(idle=60)) as worker:
         await ended(store, "first")
         await anyio.wait_all_tasks_blocked()  # It has looked again, and found nothing.
-        await store.add(a_task("second"))
+        await queued(store, "second")
         worker.wake()
         assert (await ended(store, "second")).state is TaskState.DONE
 
@@ -118,7 +118,7 @@ async def test_tasks_go_in_the_order_they_came(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     for name in ("c", "a", "b"):
-        await store.add(a_task(name, params={"prompt": name}))
+        await queued(store, name, params={"prompt": name})
     async with working():
         await ended(store, "b")
     assert [job.sent["params"]["prompt"] for job in gpu.jobs] == ["c", "a", "b"]
@@ -130,7 +130,7 @@ async def test_as_many_run_at_once_as_there_are_slots(
 ) -> None:
     gpu.holds()
     for name in ("a", "b", "c"):
-        await store.add(a_task(name))
+        await queued(store, name)
     async with working(slots=slots):
         await eventually(lambda: len(gpu.jobs) == slots)
         states = [(await kept(store, name)).state for name in ("a", "b", "c")]
@@ -138,13 +138,13 @@ async def test_as_many_run_at_once_as_there_are_slots(
 
 
 async def test_end_is_announced(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working, ends: TaskEnds
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, live: LiveHub
 ) -> None:
-    await store.add(a_task())
-    with ends.watch("t1") as event:
+    await queued(store)
+    with live.watch("t1") as watch:
         async with working():
             with anyio.fail_after(5):
-                await event.wait()
+                await watch.ended.wait()
             assert (await kept(store)).state is TaskState.DONE
 
 
@@ -152,7 +152,7 @@ async def test_failure_keeps_the_gpu_service_s_reason(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.answers(lambda job: job.fail(code="comfyui_execution_failed", detail="KSampler: no."))
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert (task.state, task.error, task.error_code) == (
@@ -171,7 +171,7 @@ async def test_failure_without_a_reason_has_failed(
         job.end("failed")
 
     gpu.answers(silently)
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert task.state is TaskState.FAILED
@@ -182,7 +182,7 @@ async def test_job_that_somebody_else_cancelled_is_a_cancelled_task(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.answers(FakeJob.cancel)
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert (task.state, task.error) == (TaskState.CANCELLED, None)
@@ -201,7 +201,7 @@ async def test_event_that_cannot_be_read_is_the_gpu_service_s_fault(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, event: bytes
 ) -> None:
     gpu.answers(lambda job: job.wire.put(event))
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=1):
         task = await ended(store)
     assert (task.state, task.error_code) == (TaskState.FAILED, "gpu_service_error")
@@ -211,7 +211,7 @@ async def test_answer_that_is_no_story_has_failed(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.answers(httpx.Response(200, json={"state": "done"}))
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=1):
         task = await ended(store)
     assert (task.state, task.error_code) == (TaskState.FAILED, "gpu_service_error")
@@ -223,7 +223,7 @@ async def test_refusal_is_not_repeated(
 ) -> None:
     refusal = {"code": "invalid_parameter", "detail": "steps is 0, at least 1.", "retryable": False}
     gpu.answers(httpx.Response(status, json=refusal))
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert (task.error, task.error_code) == ("steps is 0, at least 1.", "invalid_parameter")
@@ -234,7 +234,7 @@ async def test_timeout_is_not_repeated_and_says_what_to_do(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, make_runner: MakeRunner
 ) -> None:
     gpu.holds()
-    await store.add(a_task())
+    await queued(store)
     async with working(runner=make_runner(0.1)):
         task = await ended(store)
     assert task.error_code == "gpu_service_timeout"
@@ -249,7 +249,7 @@ async def test_reason_with_an_unpaired_surrogate_does_not_stop_the_worker(
 ) -> None:
     refusal = b'{"code": "comfyui_rejected", "detail": "no file a\\udcff", "retryable": false}'
     gpu.answers(httpx.Response(422, content=refusal))
-    await store.add(a_task())
+    await queued(store)
     async with working() as worker:
         task = await ended(store)
         assert worker.alive
@@ -261,7 +261,7 @@ async def test_bug_fails_that_task_only(
 ) -> None:
     gpu.answers(RuntimeError("odd"))
     for name in ("a", "b"):
-        await store.add(a_task(name))
+        await queued(store, name)
     async with working() as worker:
         assert (await ended(store, "a")).error_code == "bug"
         assert (await ended(store, "b")).state is TaskState.DONE
@@ -269,38 +269,40 @@ async def test_bug_fails_that_task_only(
 
 
 async def test_dead_loop_is_not_silent(
-    gpu: GPUService, working: Working, caplog: pytest.LogCaptureFixture
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, caplog: pytest.LogCaptureFixture
 ) -> None:
+    gpu.answers(httpx.ConnectError("refused"))
     gpu.workflows.side_effect = RuntimeError("nobody expects this")
+    await queued(store)
     async with working() as worker:
-        await eventually(lambda: not worker.alive)
-    assert "catalogue has died" in caplog.text
-
-
-async def test_catalogue_is_kept_up_to_date(gpu: GPUService, working: Working) -> None:
-    async with working():
-        await eventually(lambda: gpu.workflows.call_count > 3)
+        await eventually(lambda: "worker of http://gpu.test:8001, slot 0 has died" in caplog.text)
+        assert not worker.alive
 
 
 async def test_gpu_service_without_a_catalogue_does_not_stop_the_worker(
-    gpu: GPUService, working: Working
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
+    gpu.answers(httpx.ConnectError("refused"))
     gpu.workflows.respond(404)
+    await queued(store)
     async with working() as worker:
-        await eventually(lambda: gpu.workflows.call_count > 3)
+        assert (await ended(store)).state is TaskState.DONE
         assert worker.alive
+    assert gpu.workflows.called
 
 
 async def test_url_that_is_none_does_not_stop_the_worker(
-    store: SQLiteTaskStore, outputs: OutputStore, caplog: pytest.LogCaptureFixture
+    store: SQLiteTaskStore,
+    outputs: LocalOutputStore,
+    live: LiveHub,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await store.add(a_task())
+    await queued(store)
     async with httpx.AsyncClient() as http:
-        client = GPUClient(http, "http://gpu:port")
-        runner = AttemptRunner(client, outputs, ProgressBoard(), 180)
-        worker = TaskWorker(
-            store, runner, client, ModeCatalogue(client, {}), TaskEnds(), slots=1, max_attempts=1
-        )
+        service = Service(GPUClient(http, "http://gpu:port"))
+        runner = AttemptRunner(service.client, outputs, live, 180)
+        services = GPUServices([service])
+        worker = TaskWorker(store, services, service, runner, live, slots=1, max_attempts=1)
         async with worker:
             await eventually(lambda: "set GPU_SERVICE_URL" in caplog.text)
             assert worker.alive

@@ -1,14 +1,15 @@
 """The background worker: a job that it follows, and one that is refused or fails."""
 
+import time
 from typing import Any
 
 import pytest
 
-from backend.services.progress import LiveProgress, ProgressBoard
+from backend.services.live import LiveHub, LiveProgress
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import FakeJob, GPUService
-from tests.backend.making import a_task
+from tests.backend.making import queued
 from tests.backend.services.working import (
     RETRYABLE,
     Working,
@@ -21,47 +22,47 @@ from tests.conditions import eventually
 
 
 async def test_started_job_shows_no_progress_yet(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working, board: ProgressBoard
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, live: LiveHub
 ) -> None:
     gpu.always(FakeJob.start)
-    await store.add(a_task())
+    await queued(store)
     async with working():
-        assert await eventually(lambda: board.get("t1")) == LiveProgress(0.0)
+        assert await eventually(lambda: live.progress("t1")) == LiveProgress(0.0)
 
 
 async def test_progress_and_node_are_on_the_board_while_it_runs(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working, board: ProgressBoard
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, live: LiveHub
 ) -> None:
     gpu.always(FakeJob.start)
-    await store.add(a_task())
+    await queued(store)
     async with working():
-        await eventually(lambda: board.get("t1"))
+        await eventually(lambda: live.progress("t1"))
         gpu.jobs[0].progress(0.25, "KSampler")
-        await eventually(lambda: board.get("t1") == LiveProgress(0.25, "KSampler"))
+        await eventually(lambda: live.progress("t1") == LiveProgress(0.25, "KSampler"))
 
 
 @pytest.mark.parametrize("end", [FakeJob.finish, FakeJob.fail, FakeJob.cancel])
 async def test_ended_job_leaves_the_board(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working, board: ProgressBoard, end: Any
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, live: LiveHub, end: Any
 ) -> None:
     gpu.always(FakeJob.start)
-    await store.add(a_task())
+    await queued(store)
     async with working():
-        await eventually(lambda: board.get("t1"))
+        await eventually(lambda: live.progress("t1"))
         end(gpu.jobs[0])
         await ended(store)
-        assert board.get("t1") is None
+        assert live.progress("t1") is None
 
 
 async def test_lost_connection_clears_the_board(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working, board: ProgressBoard
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, live: LiveHub
 ) -> None:
     gpu.always(FakeJob.start)
-    await store.add(a_task())
+    await queued(store)
     async with working(jitter=lambda low, high: 60.0):
-        await eventually(lambda: board.get("t1"))
+        await eventually(lambda: live.progress("t1"))
         gpu.jobs[0].break_off()
-        await eventually(lambda: board.get("t1") is None)
+        await eventually(lambda: live.progress("t1") is None)
 
 
 async def test_heartbeats_and_events_of_no_interest_are_passed_over(
@@ -78,28 +79,28 @@ async def test_heartbeats_and_events_of_no_interest_are_passed_over(
         job.finish()
 
     gpu.answers(chatters)
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=1):
         assert (await ended(store)).state is TaskState.DONE
 
 
 async def test_event_that_comes_in_pieces_is_one(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working, board: ProgressBoard
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, live: LiveHub
 ) -> None:
     gpu.always(FakeJob.start)
-    await store.add(a_task())
+    await queued(store)
     async with working():
-        await eventually(lambda: board.get("t1"))
+        await eventually(lambda: live.progress("t1"))
         for piece in ("event: progress\nda", 'ta: {"progress": 0.5, "node_', 'title": "ü"}\n\n'):
             gpu.jobs[0].wire.put(piece.encode())
-        await eventually(lambda: board.get("t1") == LiveProgress(0.5, "ü"))
+        await eventually(lambda: live.progress("t1") == LiveProgress(0.5, "ü"))
 
 
 async def test_answer_is_let_go_of_when_the_worker_stops(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.always(FakeJob.start)
-    await store.add(a_task())
+    await queued(store)
     async with working():
         await eventually(lambda: gpu.jobs)
     await eventually(lambda: gpu.jobs[0].wire.left)
@@ -111,7 +112,7 @@ async def test_no_free_slot_is_waited_out(
 ) -> None:
     full = problem(429, code="no_free_slot", detail="All slots are taken.")
     gpu.answers(full, full)
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=1):
         task = await ended(store)
     assert (task.state, task.attempt) == (TaskState.DONE, 1)
@@ -122,7 +123,7 @@ async def test_stopping_gpu_service_is_asked_for_the_same_job_later(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.answers(problem(503, code="service_stopping"))
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert put_ids(gpu) == [task.job_id, task.job_id]
@@ -134,7 +135,7 @@ async def test_job_that_failed_and_may_be_tried_again_is_a_new_job(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, code: str
 ) -> None:
     gpu.answers(lambda job: job.fail(**{**RETRYABLE, "code": code}))
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert (task.state, task.attempt) == (TaskState.DONE, 2)
@@ -146,7 +147,7 @@ async def test_refused_job_is_a_new_job_when_it_is_tried_again(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.answers(problem(502, code="comfyui_error"))
-    await store.add(a_task())
+    await queued(store)
     async with working():
         await ended(store)
     assert len(set(put_ids(gpu))) == 2
@@ -157,7 +158,7 @@ async def test_job_that_fails_every_time_has_failed_with_its_reason(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.always(lambda job: job.fail(**RETRYABLE))
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=2):
         task = await ended(store)
     assert (task.state, task.attempt, task.error_code) == (
@@ -166,3 +167,18 @@ async def test_job_that_fails_every_time_has_failed_with_its_reason(
         "comfyui_lost_job",
     )
     assert task.error == "ComfyUI restarted. (after 2 attempts)"
+
+
+async def test_progress_after_a_cancel_leaves_nothing_behind(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, live: LiveHub
+) -> None:
+    gpu.answers(FakeJob.start)
+    await queued(store)
+    async with working():
+        await eventually(lambda: gpu.jobs)
+        await store.cancel("t1", time.time())
+        live.changed("t1", ended=True)
+        gpu.jobs[0].progress(0.5, "KSampler")
+        await eventually(lambda: live.progress("t1"))
+        gpu.jobs[0].finish()
+        await eventually(lambda: live.progress("t1") is None)

@@ -6,14 +6,19 @@ from typing import Any
 import httpx
 import pytest
 
+from backend.services.attempt import AttemptRunner
+from backend.services.gpu_services import GPUServices
+from backend.services.live import LiveHub
+from backend.services.upkeep import Upkeep
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import FakeJob, GPUService, a_picture
-from tests.backend.making import a_task
+from tests.backend.making import kept, queued
 from tests.backend.services.working import (
+    FullDisk,
     Working,
+    after_a_kill,
     ended,
-    kept,
     put_ids,
     resumes,
 )
@@ -32,15 +37,15 @@ async def test_lost_connection_puts_the_task_back_with_its_job(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, lose: Any
 ) -> None:
     gpu.answers(FakeJob.start)
-    await store.add(a_task())
+    await queued(store)
     async with working(jitter=lambda low, high: 60.0):
         await eventually(lambda: gpu.jobs)
         lose(gpu.jobs[0])
 
-        async def queued() -> bool:
+        async def waits() -> bool:
             return (await kept(store)).state is TaskState.QUEUED
 
-        await eventually(queued)
+        await eventually(waits)
         task = await kept(store)
     assert (task.job_id, task.attempt) == (gpu.jobs[0].id, 1)
     assert gpu.cancelled == []
@@ -51,7 +56,7 @@ async def test_next_attempt_finds_the_same_job(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, lose: Any
 ) -> None:
     gpu.answers(lose)
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert (task.state, task.attempt) == (TaskState.DONE, 2)
@@ -63,7 +68,7 @@ async def test_connection_that_is_always_lost_has_failed_in_the_end(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.always(FakeJob.break_off)
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=3):
         task = await ended(store)
     assert (task.state, task.error_code, task.attempt) == (
@@ -80,7 +85,7 @@ async def test_silence_is_as_long_as_heartbeats_can_be_missed(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     """The GPU service says something every 15 seconds."""
-    await store.add(a_task())
+    await queued(store)
     async with working():
         await ended(store)
     timeout = gpu.put.calls.last.request.extensions["timeout"]
@@ -92,7 +97,7 @@ async def test_job_that_is_gone_when_its_outputs_are_fetched_is_asked_for_again(
 ) -> None:
     """The GPU service was started anew in between: ComfyUI has what it made."""
     gpu.forgets_one_output = True
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert task.state is TaskState.DONE
@@ -105,7 +110,7 @@ async def test_gpu_service_that_goes_while_outputs_are_fetched_is_waited_for(
 ) -> None:
     usual = gpu.output.side_effect
     gpu.output.side_effect = httpx.ConnectError("refused")
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=1):
         await eventually(lambda: gpu.output.called)
         gpu.output.side_effect = usual
@@ -119,7 +124,7 @@ async def test_refused_output_has_failed_for_that_reason(
 ) -> None:
     gpu.output.side_effect = None
     gpu.output.respond(500, json={"code": "internal_error", "detail": "Ours.", "retryable": False})
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert (task.state, task.error) == (TaskState.FAILED, "Ours.")
@@ -129,7 +134,7 @@ async def test_stop_hands_the_job_over(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.answers(FakeJob.start)
-    await store.add(a_task())
+    await queued(store)
     async with working():
         await eventually(lambda: gpu.jobs)
     left = await kept(store)
@@ -142,11 +147,13 @@ async def test_stop_hands_the_job_over(
 
 
 async def test_job_of_a_killed_process_is_found_again(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working
+    gpu: GPUService, working: Working, services: GPUServices, live: LiveHub, tmp_path: Path
 ) -> None:
-    await store.add(a_task())
-    await store.claim(0.0, "the-one-before")
-    async with working():
+    async with (
+        after_a_kill(tmp_path / "killed", "the-one-before") as store,
+        Upkeep(store, services, live, max_attempts=5),
+        working(store),
+    ):
         task = await ended(store)
     assert (task.state, task.attempt) == (TaskState.DONE, 2)
     assert put_ids(gpu) == ["the-one-before"]
@@ -154,16 +161,17 @@ async def test_job_of_a_killed_process_is_found_again(
 
 
 async def test_task_whose_output_found_no_room_keeps_its_job(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working, tmp_path: Path
+    store: SQLiteTaskStore,
+    gpu: GPUService,
+    working: Working,
+    full_disk: FullDisk,
+    full_runner: AttemptRunner,
 ) -> None:
     gpu.makes = [a_picture()]
-    part = tmp_path / "data" / "outputs" / "t1" / ".0.png.part"
-    part.parent.mkdir(parents=True)
-    part.symlink_to("/dev/full")
-    await store.add(a_task())
-    async with working():
+    await queued(store)
+    async with working(runner=full_runner):
         await eventually(lambda: len(gpu.jobs) > 1)
-        part.unlink()
+        full_disk.full = False
         task = await ended(store)
     assert set(put_ids(gpu)) == {task.job_id}
     assert resumes(gpu)[:2] == [False, True]

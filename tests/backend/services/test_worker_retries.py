@@ -5,12 +5,13 @@ from typing import Any
 import httpx
 import pytest
 
+from backend.services.gpu_services import GPUServices
 from backend.services.worker import Pace
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import GPUService, at_once
-from tests.backend.making import a_task
-from tests.backend.services.working import Working, ended, kept, problem
+from tests.backend.making import kept, queued
+from tests.backend.services.working import Working, ended, problem
 from tests.conditions import eventually
 
 
@@ -23,7 +24,7 @@ async def test_retryable_trouble_is_tried_again(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, trouble: Any
 ) -> None:
     gpu.answers(trouble)
-    await store.add(a_task())
+    await queued(store)
     async with working():
         task = await ended(store)
     assert (task.state, task.attempt) == (TaskState.DONE, 2)
@@ -33,7 +34,7 @@ async def test_last_attempt_fails_with_the_reason(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.always(problem(502))
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=3):
         task = await ended(store)
     assert (task.state, task.attempt) == (TaskState.FAILED, 3)
@@ -52,7 +53,7 @@ async def test_wait_before_the_next_attempt_is_drawn_from_a_growing_span(
         return 0.0
 
     gpu.always(problem(502))
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=5, jitter=jitter, pace=Pace(idle=0.02, backoff=6.0)):
         await ended(store)
     assert spans == [(0.0, 2.0), (0.0, 4.0), (0.0, 6.0), (0.0, 6.0)]
@@ -62,8 +63,8 @@ async def test_task_that_waits_lets_others_pass(
     store: SQLiteTaskStore, gpu: GPUService, working: Working
 ) -> None:
     gpu.answers(problem(502))
-    await store.add(a_task("waits"))
-    await store.add(a_task("passes"))
+    await queued(store, "waits")
+    await queued(store, "passes")
     async with working(jitter=lambda low, high: 60.0):
         assert (await ended(store, "passes")).state is TaskState.DONE
         assert (await kept(store, "waits")).state is TaskState.QUEUED
@@ -74,7 +75,7 @@ async def test_task_waits_for_a_gpu_service_that_is_away(
 ) -> None:
     gpu.health.side_effect = httpx.ConnectError("refused")
     gpu.always(httpx.ConnectError("refused"))
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=1):
         before = gpu.health.call_count
         await eventually(lambda: gpu.health.call_count > before + 3)
@@ -88,7 +89,7 @@ async def test_task_is_done_without_help_once_the_gpu_service_is_back(
 ) -> None:
     gpu.health.side_effect = httpx.ConnectError("refused")
     gpu.always(httpx.ConnectError("refused"))
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=1):
         await eventually(lambda: gpu.health.called)
         gpu.health.side_effect = None
@@ -98,11 +99,11 @@ async def test_task_is_done_without_help_once_the_gpu_service_is_back(
 
 
 async def test_gpu_service_whose_health_alone_answers_is_not_hammered(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working
+    store: SQLiteTaskStore, gpu: GPUService, working: Working, services: GPUServices
 ) -> None:
     gpu.always(httpx.ConnectError("refused"))
-    await store.add(a_task())
-    async with working(pace=Pace(away=60, catalogue=0.02)):
+    await queued(store)
+    async with services.kept_fresh(0.02), working(pace=Pace(away=60)):
         await eventually(lambda: gpu.put.called)
         looks = gpu.workflows.call_count
         await eventually(lambda: gpu.workflows.call_count > looks + 3)
@@ -114,7 +115,7 @@ async def test_attempt_that_never_began_is_not_spent(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, code: str
 ) -> None:
     gpu.answers(*[problem(503, code=code) for _ in range(3)])
-    await store.add(a_task())
+    await queued(store)
     async with working(max_attempts=1):
         task = await ended(store)
     assert (task.state, task.attempt) == (TaskState.DONE, 1)

@@ -5,16 +5,15 @@ import asyncio
 import httpx
 import pytest
 
-from backend.services.progress import ProgressBoard
+from backend.services.live import LiveHub
 from backend.store.sqlite import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import FakeJob, GPUService
-from tests.backend.making import a_task
+from tests.backend.making import kept, queued
 from tests.backend.services.working import (
     MakeRunner,
     Working,
     ended,
-    kept,
     nothing_happens,
 )
 from tests.conditions import eventually
@@ -24,7 +23,7 @@ async def test_job_that_never_starts_is_given_up_and_cancelled(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, make_runner: MakeRunner
 ) -> None:
     gpu.answers(nothing_happens)
-    await store.add(a_task())
+    await queued(store)
     async with working(runner=make_runner(0.1)):
         task = await ended(store)
     assert (task.state, task.error_code) == (TaskState.FAILED, "gpu_service_timeout")
@@ -35,7 +34,7 @@ async def test_job_that_never_ends_is_given_up_and_cancelled(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, make_runner: MakeRunner
 ) -> None:
     gpu.answers(FakeJob.start)
-    await store.add(a_task())
+    await queued(store)
     async with working(runner=make_runner(0.1)):
         task = await ended(store)
     assert (task.state, task.error_code) == (TaskState.FAILED, "gpu_service_timeout")
@@ -46,17 +45,17 @@ async def test_time_counts_anew_from_the_start(
     store: SQLiteTaskStore,
     gpu: GPUService,
     working: Working,
-    board: ProgressBoard,
+    live: LiveHub,
     make_runner: MakeRunner,
 ) -> None:
     gpu.answers(nothing_happens)
-    await store.add(a_task())
+    await queued(store)
     async with working(runner=make_runner(0.6)):
         await eventually(lambda: gpu.jobs)
         began = asyncio.get_running_loop().time()
         await eventually(lambda: asyncio.get_running_loop().time() > began + 0.4)
         gpu.jobs[0].start()
-        await eventually(lambda: board.get("t1"))
+        await eventually(lambda: live.progress("t1"))
         await eventually(lambda: asyncio.get_running_loop().time() > began + 0.8)
         assert (await kept(store)).state is TaskState.RUNNING
         gpu.jobs[0].finish()
@@ -67,7 +66,7 @@ async def test_progress_buys_no_time(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, make_runner: MakeRunner
 ) -> None:
     gpu.answers(FakeJob.start)
-    await store.add(a_task())
+    await queued(store)
     async with working(runner=make_runner(0.2)):
         await eventually(lambda: gpu.jobs)
 
@@ -87,7 +86,7 @@ async def test_gpu_service_that_cannot_be_reached_to_cancel_is_given_up_too(
 ) -> None:
     gpu.answers(FakeJob.start)
     gpu.delete.side_effect = httpx.ConnectError("refused")
-    await store.add(a_task())
+    await queued(store)
     async with working(runner=make_runner(0.1)):
         task = await ended(store)
     assert task.error_code == "gpu_service_timeout"

@@ -1,6 +1,7 @@
 """A worker at work, and the tasks it works on."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,24 +13,43 @@ from backend.errors import StorageFull
 from backend.services.attempt import AttemptRunner
 from backend.services.worker import Pace, TaskWorker
 from backend.store.sqlite import SQLiteTaskStore
-from backend.tasks import Task
+from backend.store.task_store import Serves
+from backend.tasks import Claim, Task
 from tests.backend.gpu_service import FakeJob, GPUService
+from tests.backend.making import claimed, kept, process, queued
 from tests.conditions import eventually
 
-QUICK = Pace(idle=0.02, away=0.02, catalogue=0.02, backoff=0.02)
+QUICK = Pace(idle=0.02, away=0.02, backoff=0.02)
 RETRYABLE = {"code": "comfyui_lost_job", "detail": "ComfyUI restarted.", "retryable": True}
 
 MakeRunner = Callable[[float], AttemptRunner]
 Working = Callable[..., AbstractAsyncContextManager[TaskWorker]]
+BothWorking = Callable[..., AbstractAsyncContextManager[list[TaskWorker]]]
 
 
 class FullStore(SQLiteTaskStore):
     """A store whose disk is full whenever a task is to be put back."""
 
     async def release(
-        self, task: Task, *, not_before: float, spent: bool, keep_job: bool = False
+        self,
+        task: Task,
+        *,
+        not_before: float,
+        spent: bool,
+        keep_job: bool = False,
+        held_until: float = 0.0,
     ) -> bool:
         raise StorageFull("The disk is full.")
+
+
+class FullDisk:
+    """A disk without room, until the test makes some."""
+
+    full = True
+
+    def fsync(self, descriptor: int) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
 
 class SlowStore(SQLiteTaskStore):
@@ -39,11 +59,11 @@ class SlowStore(SQLiteTaskStore):
         super().__init__(folder)
         self.claiming = False
 
-    async def claim(self, now: float, job_id: str) -> Task | None:
+    async def claim(self, now: float, job_id: str, service: str, serves: Serves) -> Claim | None:
         self.claiming = True
-        task = await super().claim(now, job_id)
+        claim = await super().claim(now, job_id, service, serves)
         await asyncio.sleep(0.1)
-        return task
+        return claim
 
 
 @asynccontextmanager
@@ -56,14 +76,18 @@ async def opened(store: SQLiteTaskStore) -> AsyncIterator[SQLiteTaskStore]:
         await store.close()
 
 
+@asynccontextmanager
+async def after_a_kill(folder: Path, job_id: str = "j1") -> AsyncIterator[SQLiteTaskStore]:
+    """An open store with a task `t1` that ran in a process which is no more."""
+    async with process(folder) as before:
+        await queued(before)
+        await claimed(before, job_id=job_id)
+    async with process(folder) as store:
+        yield store
+
+
 def problem(status: int, **fields: Any) -> httpx.Response:
     return httpx.Response(status, json={**RETRYABLE, **fields})
-
-
-async def kept(store: SQLiteTaskStore, task_id: str = "t1") -> Task:
-    task = await store.get(task_id)
-    assert task is not None
-    return task
 
 
 async def ended(store: SQLiteTaskStore, task_id: str = "t1") -> Task:

@@ -1,21 +1,47 @@
-"""The files that tasks made."""
+"""The files that tasks made: the same on this machine's disk and in an S3 server."""
 
 import asyncio
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from backend.errors import StorageFull, StorageUnavailable
-from backend.store.outputs import OutputStore
+from backend.errors import StorageUnavailable
+from backend.store.local_outputs import LocalOutputStore
+from backend.store.output_store import LocalFile, OutputStore, RemoteFile
+from backend.store.outputs import open_outputs
 from backend.tasks import Output
 from tests.backend.making import picture
+from tests.s3_server import S3Server, running_s3, use_s3
 
 PNG = "image/png"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "outputs"
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with running_s3() as server:
+        yield server
+
+
+@pytest.fixture(params=["local", "s3"])
+def outputs(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> OutputStore:
+    if request.param == "local":
+        return open_outputs("", tmp_path)
+    s3: S3Server = request.getfixturevalue("s3")
+    use_s3(monkeypatch, s3.url)
+    return open_outputs(f"s3://{s3.new_bucket()}/some/prefix", tmp_path)
+
+
+async def content(outputs: OutputStore, folder: str, name: str) -> bytes | None:
+    return await outputs.read(folder, Output(name, "", 0))
+
+
+async def folder_names(outputs: OutputStore) -> set[str]:
+    return {folder.name for folder in await outputs.folders()}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +63,8 @@ def folder(tmp_path: Path) -> Path:
         ("odd", "0.bin"),
         ("", "0.bin"),
         ("../../etc/passwd", "0.bin"),
+        ("image/png\r\nX-Odd: yes", "0.bin"),
+        ("bild/größer", "0.bin"),
     ],
 )
 async def test_ending_is_told_by_the_content_type(
@@ -44,18 +72,14 @@ async def test_ending_is_told_by_the_content_type(
 ) -> None:
     output = await outputs.save("t1", 0, b"data", content_type)
     assert (output.file, output.content_type) == (file, content_type)
+    assert await outputs.read("t1", output) == b"data"
 
 
-async def test_saved_output_can_be_read(outputs: OutputStore) -> None:
-    data = picture()
+@pytest.mark.parametrize("data", [picture(), b""], ids=["a picture", "nothing"])
+async def test_saved_output_can_be_read(outputs: OutputStore, data: bytes) -> None:
     output = await outputs.save("t1", 0, data, PNG)
     assert output.size == len(data)
     assert await outputs.read("t1", output) == data
-
-
-async def test_output_lies_in_its_task_s_folder(outputs: OutputStore, folder: Path) -> None:
-    await outputs.save("t1", 2, picture(), PNG)
-    assert (folder / "t1" / "2.png").read_bytes() == picture()
 
 
 async def test_second_attempt_replaces_the_first(outputs: OutputStore) -> None:
@@ -64,73 +88,102 @@ async def test_second_attempt_replaces_the_first(outputs: OutputStore) -> None:
     assert await outputs.read("t1", output) == picture(size=(2, 2))
 
 
-async def test_removed_file_is_none(outputs: OutputStore, folder: Path) -> None:
-    output = await outputs.save("t1", 0, picture(), PNG)
-    (folder / "t1" / output.file).unlink()
-    assert await outputs.read("t1", output) is None
+async def test_file_that_is_not_there_is_none(outputs: OutputStore) -> None:
+    await outputs.save("t1", 0, picture(), PNG)
+    missing = Output("1.png", PNG, 1)
+    assert await outputs.read("t1", missing) is None
+    assert await outputs.file("t1", missing) is None
 
 
-async def test_file_that_cannot_be_read_is_told(outputs: OutputStore, folder: Path) -> None:
-    (folder / "t1" / "0.png").mkdir(parents=True)
-    with pytest.raises(StorageUnavailable, match=r"cannot be read: .*0\.png"):
-        await outputs.read("t1", Output("0.png", "image/png", 1))
+async def test_file_can_be_had_in_parts(outputs: OutputStore) -> None:
+    output = await outputs.save("t1", 0, b"0123456789", PNG)
+    match await outputs.file("t1", output):
+        case LocalFile(path):
+            assert path.read_bytes() == b"0123456789"
+        case RemoteFile() as file:
+            assert (file.size, await file.part(2, 5)) == (10, b"234")
+            assert abs(file.modified - time.time()) < 60
+            assert file.etag.startswith('"')
+        case None:
+            pytest.fail("no such file")
 
 
-async def test_folder_that_cannot_be_made_is_told(outputs: OutputStore, folder: Path) -> None:
-    (folder / "t2").mkdir(parents=True)
-    (folder / "t1").write_text("a file is in the way")
-    with pytest.raises(StorageUnavailable, match="cannot be written"):
-        await outputs.save("t1", 0, picture(), PNG)
-
-
-async def test_full_disk_is_told_with_the_folder(outputs: OutputStore, folder: Path) -> None:
-    (folder / "t1").mkdir(parents=True)
-    (folder / "t1" / ".0.png.part").symlink_to("/dev/full")
-    with pytest.raises(StorageFull, match=f"free room under {folder}"):
-        await outputs.save("t1", 0, picture(), PNG)
-
-
-async def test_half_written_file_never_has_the_output_s_name(
-    outputs: OutputStore, folder: Path
-) -> None:
-    """The name is taken only by a rename: a write that fails leaves the old file whole."""
-    output = await outputs.save("t1", 0, picture(size=(1, 1)), PNG)
-    (folder / "t1" / ".0.png.part").symlink_to("/dev/full")
-    with pytest.raises(StorageFull):
-        await outputs.save("t1", 0, picture(size=(2, 2)), PNG)
-    assert await outputs.read("t1", output) == picture(size=(1, 1))
-
-
-async def test_what_a_crash_left_is_written_over(outputs: OutputStore, folder: Path) -> None:
-    (folder / "t1").mkdir(parents=True)
-    (folder / "t1" / ".0.png.part").write_bytes(b"half a pict")
-    output = await outputs.save("t1", 0, picture(), PNG)
-    assert await outputs.read("t1", output) == picture()
-    assert [path.name for path in (folder / "t1").iterdir()] == ["0.png"]
-
-
-async def test_file_of_a_name_is_kept_under_it(outputs: OutputStore, folder: Path) -> None:
+async def test_file_of_a_name_is_kept_under_it(outputs: OutputStore) -> None:
     await outputs.put("uploads", "name", b"data")
-    assert [path.name for path in (folder / "uploads").iterdir()] == ["name"]
-    assert (folder / "uploads" / "name").read_bytes() == b"data"
+    assert await content(outputs, "uploads", "name") == b"data"
 
 
-async def test_file_of_a_name_that_is_there_stays(outputs: OutputStore, folder: Path) -> None:
-    await outputs.put("uploads", "name", b"data")
-    await outputs.put("uploads", "name", b"other")
-    assert (folder / "uploads" / "name").read_bytes() == b"data"
-
-
-async def test_two_may_write_one_name_at_once(outputs: OutputStore, folder: Path) -> None:
+async def test_many_may_write_one_name_at_once(outputs: OutputStore) -> None:
     await asyncio.gather(*(outputs.put("uploads", "name", b"x" * 100_000) for _ in range(8)))
-    assert [path.name for path in (folder / "uploads").iterdir()] == ["name"]
-    assert (folder / "uploads" / "name").read_bytes() == b"x" * 100_000
+    assert await content(outputs, "uploads", "name") == b"x" * 100_000
 
 
-async def test_file_that_cannot_be_kept_leaves_nothing_behind(
-    outputs: OutputStore, folder: Path
+async def test_removed_task_has_no_files(outputs: OutputStore) -> None:
+    made = [await outputs.save("t1", number, picture(), PNG) for number in (0, 1)]
+    kept = await outputs.save("t11", 0, picture(), PNG)
+    await outputs.remove("t1")
+    assert [await outputs.read("t1", each) for each in made] == [None, None]
+    assert await outputs.read("t11", kept) == picture()
+
+
+async def test_task_without_files_can_be_removed(outputs: OutputStore) -> None:
+    await outputs.remove("t1")
+    assert await outputs.folders() == []
+
+
+async def test_folders_are_listed_with_their_age(outputs: OutputStore) -> None:
+    await outputs.save("t1", 0, picture(), PNG)
+    await outputs.save("t1", 1, picture(), PNG)
+    await outputs.put("uploads", "name", b"data")
+    assert await folder_names(outputs) == {"t1", "uploads"}
+    assert all(abs(each.touched - time.time()) < 60 for each in await outputs.folders())
+
+
+async def test_removed_task_is_not_listed(outputs: OutputStore) -> None:
+    await outputs.save("t1", 0, picture(), PNG)
+    await outputs.remove("t1")
+    assert await folder_names(outputs) == set()
+
+
+async def test_only_what_is_untouched_is_removed(outputs: OutputStore) -> None:
+    await outputs.put("uploads", "name", b"data")
+    await outputs.remove_untouched("uploads", time.time() - 60)
+    assert await content(outputs, "uploads", "name") == b"data"
+    await outputs.remove_untouched("uploads", time.time() + 60)
+    assert await content(outputs, "uploads", "name") is None
+
+
+async def test_only_the_named_folder_loses_what_is_untouched(outputs: OutputStore) -> None:
+    await outputs.put("uploads", "name", b"data")
+    output = await outputs.save("t1", 0, picture(), PNG)
+    await outputs.remove_untouched("uploads", time.time() + 60)
+    assert await outputs.read("t1", output) == picture()
+
+
+async def test_without_a_url_outputs_are_in_the_data_folder(tmp_path: Path) -> None:
+    await open_outputs("", tmp_path).save("t1", 0, picture(), PNG)
+    assert (tmp_path / "outputs" / "t1" / "0.png").read_bytes() == picture()
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://", "s3:///prefix", "gs://bucket", "bucket/prefix", "s3://a b", "s3://b/?x=y"]
+)
+def test_url_that_is_none_is_told_with_the_form(url: str, tmp_path: Path) -> None:
+    with pytest.raises(StorageUnavailable, match=r"OUTPUTS_URL.*s3://bucket/prefix"):
+        open_outputs(url, tmp_path)
+
+
+def test_missing_library_is_told_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "uploads" / "name").mkdir(parents=True)
-    with pytest.raises(StorageUnavailable, match="cannot be written"):
-        await outputs.put("uploads", "name", b"data")
-    assert [path.name for path in (folder / "uploads").iterdir()] == ["name"]
+    monkeypatch.delitem(sys.modules, "backend.store.s3_outputs", raising=False)
+    for name in [each for each in sys.modules if each.split(".")[0] == "obstore"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(StorageUnavailable, match=r"pip install -r backend/requirements-s3\.txt"):
+        open_outputs("s3://bucket/prefix", tmp_path)
+
+
+def test_the_data_folder_needs_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    assert isinstance(open_outputs("", tmp_path), LocalOutputStore)

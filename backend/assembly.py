@@ -1,0 +1,125 @@
+"""What a process is put together from, opened in order and closed in reverse."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+
+from backend.clients.gpu_client import GPUClient
+from backend.config import Settings
+from backend.services.attempt import AttemptRunner
+from backend.services.catalogue import ModeCatalogue
+from backend.services.exchange import LiveExchange
+from backend.services.gpu_services import GPUService, GPUServices
+from backend.services.live import LiveHub
+from backend.services.upkeep import Upkeep
+from backend.services.worker import TaskWorker
+from backend.store.opening import Stores, stores_of
+from backend.store.output_store import OutputStore
+from backend.store.task_store import TaskStore
+
+
+class MakeStores(Protocol):
+    """What `stores_of` is."""
+
+    def __call__(self, settings: Settings, *, worker: bool) -> Stores:
+        """The stores, not open yet."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What keeps tasks and runs them."""
+
+    store: TaskStore
+    outputs: OutputStore
+    services: GPUServices
+    catalogue: ModeCatalogue
+    live: LiveHub
+    workers: Sequence[TaskWorker]
+    upkeep: Upkeep
+
+    @property
+    def alive(self) -> bool:
+        """Whether nothing of it has died."""
+        return self.upkeep.alive and all(worker.alive for worker in self.workers)
+
+    def wake(self) -> None:
+        """A task has been queued."""
+        for worker in self.workers:
+            worker.wake()
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more tasks, and wait for those that run, at most so long."""
+        await asyncio.gather(*(worker.drain(seconds) for worker in self.workers))
+
+
+@asynccontextmanager
+async def running_engine(
+    settings: Settings,
+    *,
+    runs: Callable[[GPUService], bool],
+    make_stores: MakeStores = stores_of,
+) -> AsyncIterator[Engine]:
+    """The engine of this process; it works for those GPU services that it `runs`."""
+    async with AsyncExitStack() as stack:
+        # trust_env: a proxy for the world outside is none for the GPU service.
+        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        services = GPUServices(
+            [
+                GPUService(GPUClient(http, url, settings.request_timeout))
+                for url in settings.gpu_service_urls
+            ]
+        )
+        own = [service for service in services if runs(service)]
+        stores = make_stores(settings, worker=bool(own))
+        await stores.tasks.open()
+        stack.push_async_callback(stores.tasks.close)
+        live = LiveHub()
+        if stores.shared is not None:
+            exchange = LiveExchange(stores.shared, live, sends=bool(own))
+            await stack.enter_async_context(exchange)
+        upkeep = Upkeep(stores.tasks, services, live, max_attempts=settings.max_attempts)
+        await stack.enter_async_context(upkeep)
+        await stack.enter_async_context(services.kept_fresh())
+        catalogue = ModeCatalogue(services, settings.mode_workflows)
+        engine = Engine(
+            store=stores.tasks,
+            outputs=stores.outputs,
+            services=services,
+            catalogue=catalogue,
+            live=live,
+            upkeep=upkeep,
+            workers=[
+                _worker(settings, stores, services, service, catalogue, live) for service in own
+            ],
+        )
+        if stores.shared is not None:
+            stores.shared.on_queued = engine.wake
+        for worker in engine.workers:
+            await stack.enter_async_context(worker)
+        yield engine
+
+
+def _worker(
+    settings: Settings,
+    stores: Stores,
+    services: GPUServices,
+    service: GPUService,
+    catalogue: ModeCatalogue,
+    live: LiveHub,
+) -> TaskWorker:
+    runner = AttemptRunner(
+        service.client, stores.outputs, live, settings.request_timeout, catalogue.timeout
+    )
+    return TaskWorker(
+        stores.tasks,
+        services,
+        service,
+        runner,
+        live,
+        slots=settings.worker_concurrency,
+        max_attempts=settings.max_attempts,
+    )

@@ -1,0 +1,33 @@
+"""`GET /livez` and `GET /readyz`: what a load balancer or an orchestrator asks."""
+
+from fastapi import APIRouter, Depends, Response
+
+from backend.schemas.response_probe import LivenessResponse, ReadinessResponse
+from backend.state import State
+
+
+# Async, though it waits for nothing: FastAPI sends all others to a thread.
+async def _never_kept(response: Response) -> None:
+    response.headers["Cache-Control"] = "no-store"
+
+
+router = APIRouter(tags=["probes"], dependencies=[Depends(_never_kept)])
+
+NOT_READY: dict[int | str, dict[str, object]] = {
+    503: {"model": ReadinessResponse, "description": "Not to be sent requests, and why"}
+}
+
+
+@router.get("/livez")
+async def livez() -> LivenessResponse:
+    """The process answers: there is no need to start it again."""
+    return LivenessResponse()
+
+
+@router.get("/readyz", responses=NOT_READY)
+async def readyz(state: State, response: Response) -> ReadinessResponse:
+    """Whether it takes tasks: 503 where it stops, or cannot keep or run them."""
+    readiness = await state.readiness.look()
+    if readiness.reasons:
+        response.status_code = 503
+    return readiness

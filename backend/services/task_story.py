@@ -1,0 +1,88 @@
+"""What happens to a task, as it happens: its changes of state, its progress, its previews."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import anyio
+
+from backend.services.live import LiveHub
+from backend.services.tasks import TaskService
+from backend.store.task_store import TaskStore
+from backend.tasks import TaskEvent
+
+HEARTBEAT_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class StoryEvent:
+    """One thing that happened; `seq` only where it is kept, and can be asked for again."""
+
+    kind: str
+    data: dict[str, Any]
+    seq: int | None = None
+
+
+class TaskStory:
+    """Changes of state are read from the store: none is missed. What passes by is the newest."""
+
+    def __init__(
+        self,
+        store: TaskStore,
+        live: LiveHub,
+        tasks: TaskService,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
+        self._store = store
+        self._live = live
+        self._tasks = tasks
+        self._heartbeat_seconds = heartbeat_seconds
+
+    async def follow(self, task_id: str, after: int) -> AsyncGenerator[StoryEvent | None, None]:
+        """What came after that sequence number, then what comes, until the task has ended.
+
+        None where there has been nothing to say for a while. Raises StorageUnavailable.
+        """
+        seen: set[object] = set()
+        with self._live.watch(task_id) as watch:
+            known = await self._store.events(task_id)
+            if known and after > known[-1].seq:
+                after = 0  # A number of another database: told twice is better than never.
+            if await self._is_over(task_id) and not await self._store.events(task_id, after):
+                return
+            while True:
+                watch.woken.clear()
+                for event in await self._store.events(task_id, after):
+                    after = event.seq
+                    yield await self._told(task_id, event)
+                    if event.state.ended:
+                        return
+                for passing in self._passing(task_id, seen):
+                    yield passing
+                if self._live.closed:
+                    return
+                with anyio.move_on_after(self._heartbeat_seconds) as waited:
+                    await watch.woken.wait()
+                if waited.cancelled_caught:
+                    yield None
+
+    async def _is_over(self, task_id: str) -> bool:
+        task = await self._store.get(task_id)
+        return task is None or task.state.ended
+
+    async def _told(self, task_id: str, event: TaskEvent) -> StoryEvent:
+        if event.state.ended:
+            task = await self._tasks.show(task_id, with_image=False)
+            return StoryEvent(event.state.value, task.model_dump(mode="json"), event.seq)
+        data = {"task_id": task_id, "status": event.state.value, "attempt": event.attempt}
+        return StoryEvent(event.state.value, data, event.seq)
+
+    def _passing(self, task_id: str, seen: set[object]) -> list[StoryEvent]:
+        newest = {
+            "progress": self._live.progress(task_id),
+            "preview": self._live.preview(task_id),
+        }
+        fresh = {kind: each for kind, each in newest.items() if each and each not in seen}
+        seen.clear()
+        seen.update(newest.values())
+        return [StoryEvent(kind, asdict(each)) for kind, each in fresh.items()]

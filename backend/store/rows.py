@@ -1,0 +1,95 @@
+"""Tasks as rows of a database: the same columns in every store, JSON as text."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from backend.tasks import Outcome, Output, Priority, Task, TaskEvent, TaskState
+
+COLUMNS = (
+    "id, mode, workflow, created_at, needs, priority, rank, deadline, idempotency_key,"
+    " fingerprint, state, attempt, started_at, finished_at, error, error_code, outputs,"
+    ' "values", job_id, service'
+)
+"""All of a Task. What was sent with it is read only by who runs it: it may be many images."""
+ADDED = (
+    "id, mode, workflow, created_at, needs, priority, rank, deadline, idempotency_key,"
+    " fingerprint, state, attempt, params, bytes"
+)
+"""The columns of a new task, in the order of `added_row`."""
+FINISHED = 'state, finished_at, error, error_code, outputs, "values"'
+"""The columns of an end, in the order of `finished_row`."""
+CRASHED = "The backend was killed during each attempt. Look into its log, then send it again."
+CRASHED_CODE = "backend_crashed"
+MOST_AHEAD = 120.0
+"""Seconds. What is to wait for longer than that is due: somebody has moved the clock back."""
+DEADLINE_PASSED = "The task had not ended by its deadline (Cancel-After)."
+DEADLINE_CODE = "deadline_passed"
+
+
+def canonical(needs: Mapping[str, Any]) -> str:
+    """Needs as text: equal needs are equal texts."""
+    return json.dumps(needs, sort_keys=True)
+
+
+def added_row(task: Task, params: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Values of a new task."""
+    sent = json.dumps(params)
+    return (
+        task.id,
+        storable(task.mode),
+        storable(task.workflow),
+        task.created_at,
+        canonical(task.needs),
+        task.priority.value,
+        task.rank,
+        task.deadline,
+        task.idempotency_key,
+        task.fingerprint,
+        task.state.value,
+        task.attempt,
+        sent,
+        len(sent),
+    )
+
+
+def finished_row(outcome: Outcome, now: float) -> tuple[Any, ...]:
+    """Values of an end."""
+    return (
+        outcome.state.value,
+        now,
+        storable(outcome.error),
+        storable(outcome.error_code),
+        json.dumps([asdict(output) for output in outcome.outputs]),
+        json.dumps(outcome.values),
+    )
+
+
+def output_bytes(outcome: Outcome) -> int:
+    """What its files take up."""
+    return sum(output.size for output in outcome.outputs)
+
+
+def storable(text: str | None) -> str | None:
+    """Somebody else's words, without what databases refuse: NUL and unpaired surrogates."""
+    if text is None:
+        return None
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+
+
+def task_of(row: Mapping[str, Any]) -> Task:
+    """The task in a row of `COLUMNS`; other columns are passed over."""
+    names = [name.strip().strip('"') for name in COLUMNS.split(",")]
+    fields = {name: row[name] for name in names}
+    fields["state"] = TaskState(fields["state"])
+    fields["priority"] = Priority(fields["priority"])
+    for name in ("needs", "values"):
+        fields[name] = json.loads(fields[name])
+    fields["outputs"] = tuple(Output(**each) for each in json.loads(fields["outputs"]))
+    return Task(**fields)
+
+
+def event_of(row: Mapping[str, Any]) -> TaskEvent:
+    """The event in a row of task_events."""
+    return TaskEvent(row["seq"], TaskState(row["state"]), row["attempt"], row["at"])

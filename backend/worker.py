@@ -1,0 +1,75 @@
+"""The worker of one GPU service: `python -m backend.worker`, where there is a DATABASE_URL."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+
+from backend.assembly import running_engine
+from backend.config import Settings, get_settings
+from backend.errors import BackendError
+from backend.start_failure import settings_or_exit
+from backend.utils.logging import setup_logging
+
+log = logging.getLogger("backend.worker")
+
+CANNOT_START = 3
+WRONG_SETTING = 2
+
+
+async def run(settings: Settings, url: str) -> None:
+    """Run tasks on the GPU service of this URL until a signal comes; a second one cuts it short."""
+    stop, cut = asyncio.Event(), asyncio.Event()
+
+    def hear() -> None:
+        (cut if stop.is_set() else stop).set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, hear)
+    async with running_engine(settings, runs=lambda service: service.url == url) as engine:
+        log.info("Worker of %s started, %d slots", url, settings.worker_concurrency)
+        await stop.wait()
+        log.info("Worker of %s stops: no more tasks are taken", url)
+        drain = asyncio.create_task(engine.drain(settings.drain_seconds))
+        impatience = asyncio.create_task(cut.wait())
+        await asyncio.wait({drain, impatience}, return_when=asyncio.FIRST_COMPLETED)
+        drain.cancel()
+        impatience.cancel()
+    log.info("Worker of %s stopped", url)
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 0 stopped as told, 2 a wrong setting, 3 it cannot start."""
+    settings = settings_or_exit(get_settings, "The worker", setup_logging)
+    setup_logging(settings.log_level.value, settings.log_format.value)
+    url, wrong = _chosen(settings, arguments)
+    if wrong:
+        log.critical("The worker cannot start: %s", wrong)
+        return WRONG_SETTING
+    try:
+        asyncio.run(run(settings, url))
+    except BackendError as exc:
+        log.critical("The worker cannot start: %s", exc.message)
+        return CANNOT_START
+    return 0
+
+
+def _chosen(settings: Settings, arguments: list[str]) -> tuple[str, str]:
+    """The GPU service to work for, or what is wrong with the settings."""
+    parser = argparse.ArgumentParser(prog="python -m backend.worker", description=__doc__)
+    parser.add_argument("--gpu-service", metavar="URL", help="which one of GPU_SERVICE_URL")
+    urls = [url.rstrip("/") for url in settings.gpu_service_urls]
+    chosen = parser.parse_args(arguments).gpu_service
+    if not settings.database_url:
+        return "", "there is no DATABASE_URL. Without one the backend runs the tasks itself."
+    if chosen is None and len(urls) > 1:
+        return "", f"say which GPU service it works for: --gpu-service {urls[0]}"
+    url = (chosen or urls[0]).rstrip("/")
+    if url not in urls:
+        return "", f"{url} is not in GPU_SERVICE_URL ({', '.join(urls)}). Add it there."
+    return url, ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

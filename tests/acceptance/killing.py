@@ -1,0 +1,85 @@
+"""A backend that kills itself at a named point, once.
+
+    KILL_AT=after_claim KILLED=marker-file uvicorn --factory tests.acceptance.killing:app
+
+Real code all through: only between two of its steps the process gets a SIGKILL.
+"""
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from backend.config import Settings, get_settings
+from backend.main import create_app
+from backend.store.local_outputs import LocalOutputStore
+from backend.store.opening import Stores
+from backend.store.sqlite import SQLiteTaskStore
+from backend.store.task_store import Serves
+from backend.tasks import Claim, Outcome, Output, Task
+
+POINTS = (
+    "before_commit",
+    "after_commit",
+    "after_claim",
+    "after_submit",
+    "after_output",
+    "before_finish",
+    "after_finish",
+)
+
+
+def reached(point: str) -> None:
+    """End here and now, where this is the point, and it has not happened before."""
+    marker = Path(os.environ["KILLED"])
+    if os.environ["KILL_AT"] == point and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class KillingStore(SQLiteTaskStore):
+    """Between the store's steps."""
+
+    async def add(self, task: Task, params: Mapping[str, Any]) -> tuple[Task, bool]:
+        reached("before_commit")
+        added = await super().add(task, params)
+        reached("after_commit")
+        return added
+
+    async def claim(self, now: float, job_id: str, service: str, serves: Serves) -> Claim | None:
+        claim = await super().claim(now, job_id, service, serves)
+        if claim is not None:
+            reached("after_claim")
+        return claim
+
+    async def is_current(self, task: Task) -> bool:
+        # Asked when the GPU service has taken the job.
+        reached("after_submit")
+        return await super().is_current(task)
+
+    async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
+        reached("before_finish")
+        counted = await super().finish(task, outcome, now)
+        reached("after_finish")
+        return counted
+
+
+class KillingOutputs(LocalOutputStore):
+    """Between an output and the next step."""
+
+    async def save(self, task_id: str, number: int, data: bytes, content_type: str) -> Output:
+        output = await super().save(task_id, number, data, content_type)
+        reached("after_output")
+        return output
+
+
+def _stores(settings: Settings, *, worker: bool) -> Stores:
+    return Stores(KillingStore(settings.data_path), KillingOutputs(settings.data_path / "outputs"))
+
+
+def app() -> FastAPI:
+    """The backend with these stores."""
+    return create_app(get_settings(), _stores)
