@@ -15,10 +15,10 @@ from backend.services.catalogue import ModeCatalogue
 from backend.services.exchange import LiveExchange
 from backend.services.gpu_services import GPUService, GPUServices
 from backend.services.live import LiveHub
-from backend.services.upkeep import Upkeep
-from backend.services.worker import TaskWorker
+from backend.services.upkeep import RECOVER_SECONDS, Upkeep
+from backend.services.worker import Pace, TaskWorker
 from backend.store.opening import Stores, stores_of
-from backend.store.output_store import OutputStore
+from backend.store.outputs.output_store import OutputStore
 from backend.store.task_store import TaskStore
 
 
@@ -81,7 +81,14 @@ async def running_engine(
         if stores.shared is not None:
             exchange = LiveExchange(stores.shared, live, sends=bool(own))
             await stack.enter_async_context(exchange)
-        upkeep = Upkeep(stores.tasks, services, live, max_attempts=settings.max_attempts)
+        upkeep = Upkeep(
+            stores.tasks,
+            services,
+            live,
+            max_attempts=settings.max_attempts,
+            hold_seconds=settings.hold_seconds,
+            recover_seconds=min(RECOVER_SECONDS, settings.stalled_after / 4),
+        )
         await stack.enter_async_context(upkeep)
         await stack.enter_async_context(services.kept_fresh())
         catalogue = ModeCatalogue(services, settings.mode_workflows)
@@ -122,4 +129,5 @@ def _worker(
         live,
         slots=settings.worker_concurrency,
         max_attempts=settings.max_attempts,
+        pace=Pace(hold=settings.hold_seconds),
     )

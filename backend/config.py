@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     retention_days: float = Field(30, ge=0)
     retention_gb: float = Field(20, ge=0)
     drain_seconds: float = Field(5, ge=0)
+    hold_seconds: float = Field(20, ge=0, le=60)
+    stalled_after: float = Field(20, ge=1)
     mode_workflows: dict[str, str] = {"free": "free_generation"}
     styles_path: Path = HERE / "styles.json"
     cors_origins: list[str] = ["*"]

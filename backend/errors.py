@@ -13,6 +13,7 @@
     ├── StorageUnavailable           503 storage_unavailable       retryable
     ├── DataFolderInUse              (at start only)
     ├── DatabaseUnusable             (at start only)
+    ├── OutputsUnusable              (at start only)
     ├── StylesInvalid                (at start only)
     └── GPUServiceError              502 gpu_service_error         retryable
         ├── GPUServiceUnreachable    502 gpu_service_unreachable   retryable, never arrived
@@ -118,6 +119,12 @@ class DatabaseUnusable(BackendError):
     """The task database is damaged, or a newer version of this program made it."""
 
     code = "database_unusable"
+
+
+class OutputsUnusable(BackendError):
+    """OUTPUTS_URL, what it needs, or the AWS_… variables are not what they should be."""
+
+    code = "outputs_unusable"
 
 
 class StylesInvalid(BackendError):

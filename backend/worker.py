@@ -5,10 +5,11 @@ import asyncio
 import logging
 import signal
 import sys
+from contextlib import AsyncExitStack, suppress
 
-from backend.assembly import running_engine
+from backend.assembly import Engine, running_engine
 from backend.config import Settings, get_settings
-from backend.errors import BackendError
+from backend.errors import BackendError, StorageUnavailable
 from backend.start_failure import settings_or_exit
 from backend.utils.logging import setup_logging
 
@@ -16,6 +17,7 @@ log = logging.getLogger("backend.worker")
 
 CANNOT_START = 3
 WRONG_SETTING = 2
+RETRY_SECONDS = 2.0
 
 
 async def run(settings: Settings, url: str) -> None:
@@ -27,16 +29,37 @@ async def run(settings: Settings, url: str) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, hear)
-    async with running_engine(settings, runs=lambda service: service.url == url) as engine:
-        log.info("Worker of %s started, %d slots", url, settings.worker_concurrency)
-        await stop.wait()
-        log.info("Worker of %s stops: no more tasks are taken", url)
-        drain = asyncio.create_task(engine.drain(settings.drain_seconds))
-        impatience = asyncio.create_task(cut.wait())
-        await asyncio.wait({drain, impatience}, return_when=asyncio.FIRST_COMPLETED)
-        drain.cancel()
-        impatience.cancel()
+    async with AsyncExitStack() as stack:
+        engine = await _started(stack, settings, url, stop)
+        if engine is not None:
+            log.info("Worker of %s started, %d slots", url, settings.worker_concurrency)
+            await stop.wait()
+            log.info("Worker of %s stops: no more tasks are taken", url)
+            drain = asyncio.create_task(engine.drain(settings.drain_seconds))
+            impatience = asyncio.create_task(cut.wait())
+            await asyncio.wait({drain, impatience}, return_when=asyncio.FIRST_COMPLETED)
+            drain.cancel()
+            impatience.cancel()
     log.info("Worker of %s stopped", url)
+
+
+async def _started(
+    stack: AsyncExitStack, settings: Settings, url: str, stop: asyncio.Event
+) -> Engine | None:
+    """The engine, once its database answers: nobody is there to start a worker again."""
+    trouble = ""
+    while not stop.is_set():
+        try:
+            return await stack.enter_async_context(
+                running_engine(settings, runs=lambda service: service.url == url)
+            )
+        except StorageUnavailable as exc:
+            if exc.message != trouble:
+                log.error("Worker of %s waits: %s", url, exc.message)
+            trouble = exc.message
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
+    return None
 
 
 def main(arguments: list[str]) -> int:

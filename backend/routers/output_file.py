@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from backend.errors import OutputNotFound
 from backend.routers.byte_range import ByteRange, Unsatisfiable, wanted_range
-from backend.store.output_store import JUST_REMOVED, LocalFile, RemoteFile
+from backend.store.outputs.output_store import JUST_REMOVED, LocalFile, RemoteFile
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
 """A workflow may make any file: none of them is to act as a page of ours."""

@@ -11,7 +11,7 @@ from backend.clients.gpu_client import GPUClient
 from backend.errors import GPUServiceError, GPUServiceRefused, GPUServiceTimeout
 from backend.schemas.gpu_job import GPUJob, GPUJobEvent
 from backend.services.live import LiveHub, LiveProgress, Preview
-from backend.store.output_store import OutputStore
+from backend.store.outputs.output_store import OutputStore
 from backend.tasks import Claim, Outcome, Task, TaskState
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from backend.errors import StorageFull, StorageUnavailable
 from backend.services.uploads import FOLDER as UPLOADS
-from backend.store.output_store import Folder, OutputStore
+from backend.store.outputs.output_store import Folder, OutputStore
 from backend.store.task_store import TaskStore
 from backend.tasks import Task
 

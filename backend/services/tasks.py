@@ -11,7 +11,7 @@ from backend.errors import OutputNotFound, TaskNotFound
 from backend.schemas.response_task import OutputResponse, TaskResponse
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub, LiveProgress
-from backend.store.output_store import LocalFile, OutputStore, RemoteFile
+from backend.store.outputs.output_store import LocalFile, OutputStore, RemoteFile
 from backend.store.task_store import TaskStore
 from backend.tasks import Output, Task, TaskState
 

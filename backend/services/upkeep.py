@@ -13,8 +13,6 @@ from backend.tasks import Task
 
 log = logging.getLogger(__name__)
 
-HOLD_SECONDS = 20.0
-"""That a job which may go on is left to the GPU service that has it."""
 RECOVER_SECONDS = 5.0
 
 
@@ -33,7 +31,7 @@ class Upkeep:
         max_attempts: int,
         seconds: float = 1.0,
         recover_seconds: float = RECOVER_SECONDS,
-        hold_seconds: float = HOLD_SECONDS,
+        hold_seconds: float = 20.0,
     ) -> None:
         self._store = store
         self._services = services

@@ -8,7 +8,7 @@ import re
 from backend.errors import InvalidInput
 from backend.services.images import ImageCheck
 from backend.services.room import Room
-from backend.store.output_store import OutputStore
+from backend.store.outputs.output_store import OutputStore
 from backend.tasks import Output
 
 PREFIX = "upload:"

@@ -85,7 +85,8 @@ class TaskWorker:
         self._pace = pace
         self._jitter = jitter
         self._stop = asyncio.Event()
-        self._queued = asyncio.Event()
+        self._idle: list[asyncio.Event] = []
+        self._woken = 0
         self._loops: list[asyncio.Task[None]] = []
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -96,13 +97,16 @@ class TaskWorker:
         return bool(self._loops) and not dead
 
     def wake(self) -> None:
-        """A task has been queued."""
-        self._queued.set()
+        """A task has been queued: one idle slot looks for it; those that work look afterwards."""
+        self._woken += 1
+        if self._idle:
+            self._idle.pop(0).set()
 
     async def drain(self, seconds: float) -> None:
         """Take nothing more, and wait for what runs, at most so long."""
         self._stop.set()
-        self.wake()
+        while self._idle:
+            self.wake()
         if self._loops:
             await asyncio.wait(self._loops, timeout=seconds)
 
@@ -137,11 +141,11 @@ class TaskWorker:
             if self._service.away:
                 await self._look_for_service()
                 continue
-            self._queued.clear()
+            woken = self._woken
             job_id = str(uuid.uuid4())
             claim = await self._until_stored(functools.partial(self._claim, job_id))
             if claim is None:
-                await self._idle()
+                await self._wait_for_task(woken)
             else:
                 await self._attempt(claim)
 
@@ -159,10 +163,16 @@ class TaskWorker:
                     await self._hand_over(claim.task)
             raise
 
-    async def _idle(self) -> None:
-        if not self._stop.is_set():
-            with anyio.move_on_after(self._pace.idle):
-                await self._queued.wait()
+    async def _wait_for_task(self, woken: int) -> None:
+        """Unless one has come since there were so many calls."""
+        if self._stop.is_set() or self._woken != woken:
+            return
+        called = asyncio.Event()
+        self._idle.append(called)
+        with anyio.move_on_after(self._pace.idle):
+            await called.wait()
+        if called in self._idle:
+            self._idle.remove(called)
 
     async def _rest(self) -> None:
         with anyio.move_on_after(self._pace.away):

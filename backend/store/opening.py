@@ -6,10 +6,10 @@ from typing import NamedTuple
 from dotenv import dotenv_values
 
 from backend.config import HERE, Settings
-from backend.errors import StorageUnavailable
-from backend.store.output_store import OutputStore
-from backend.store.outputs import open_outputs
-from backend.store.sqlite import SQLiteTaskStore
+from backend.errors import DatabaseUnusable
+from backend.store.outputs.opening import open_outputs
+from backend.store.outputs.output_store import OutputStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.store.task_store import SharedTaskStore, TaskStore
 
 INSTALL = "pip install -r backend/requirements-postgresql.txt"
@@ -27,7 +27,7 @@ class Stores(NamedTuple):
 def stores_of(settings: Settings, *, worker: bool) -> Stores:
     """SQLite, or PostgreSQL where there is a DATABASE_URL; the data folder, or an OUTPUTS_URL.
 
-    `worker` says whether this process runs tasks. Raises StorageUnavailable.
+    `worker` says whether this process runs tasks. Raises DatabaseUnusable, OutputsUnusable.
     """
     if settings.outputs_url:
         _take_credentials()
@@ -35,10 +35,15 @@ def stores_of(settings: Settings, *, worker: bool) -> Stores:
     if not settings.database_url:
         return Stores(SQLiteTaskStore(settings.data_path), outputs)
     try:
-        from backend.store.postgresql import PostgreSQLTaskStore  # noqa: PLC0415 - an extra
+        from backend.store.postgresql.store import PostgreSQLTaskStore  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as exc:
-        raise StorageUnavailable(f"DATABASE_URL needs {exc.name}: {INSTALL}") from exc
-    shared = PostgreSQLTaskStore(settings.database_url, worker=worker)
+        raise DatabaseUnusable(f"DATABASE_URL needs {exc.name}: {INSTALL}") from exc
+    shared = PostgreSQLTaskStore(
+        settings.database_url,
+        worker=worker,
+        heartbeat=settings.stalled_after / 4,
+        stalled_after=settings.stalled_after,
+    )
     return Stores(shared, outputs, shared)
 
 

@@ -15,9 +15,9 @@ from fastapi import FastAPI
 
 from backend.config import Settings, get_settings
 from backend.main import create_app
-from backend.store.local_outputs import LocalOutputStore
 from backend.store.opening import Stores
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.outputs.local import LocalOutputStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.store.task_store import Serves
 from backend.tasks import Claim, Outcome, Output, Task
 

@@ -164,6 +164,7 @@ def pair(folder: Path, *, engine: str = "stub", comfyui: tuple[str, ...] = ()) -
                 "GPU_SERVER_PORT": str(gpu_port),
                 "COMFYUI_API_URL": f"http://127.0.0.1:{comfyui_port}",
                 "WORKFLOWS_PATH": str(ROOT / "gpu_server" / "workflows"),
+                "OBJECT_INFO_PATH": str(folder / "object_info.json"),
                 "GENERATION_ENGINE": engine,
             },
         ),

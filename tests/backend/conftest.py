@@ -10,8 +10,8 @@ import respx
 
 from backend.clients.gpu_client import GPUClient
 from backend.config import Settings, get_settings
-from backend.store.local_outputs import LocalOutputStore
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.outputs.local import LocalOutputStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.utils.logging import HANDLER
 from tests.backend.gpu_service import GPU_URL, OTHER_URL, GPUService
 from tests.backend.serving import make_settings, serving

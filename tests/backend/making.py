@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.store.task_store import Serves, TaskStore
 from backend.tasks import Claim, Task
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.store.rows import ADDED, FINISHED, added_row, finished_row
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import Outcome, Output, Task, TaskState
 
 DAY = 86400.0

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from backend.config import Settings
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from tests.backend.gpu_service import GPUService
 from tests.backend.serving import ended, running, serving
 from tests.conditions import eventually

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from backend.problems import add_error_handlers
 from backend.routers.output_file import PART_BYTES, output_file
-from backend.store.output_store import LocalFile, OutputStore, RemoteFile
-from backend.store.outputs import open_outputs
+from backend.store.outputs.opening import open_outputs
+from backend.store.outputs.output_store import LocalFile, OutputStore, RemoteFile
 from tests.s3_server import S3Server, running_s3, use_s3
 
 DATA = bytes(range(256))

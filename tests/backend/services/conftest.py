@@ -13,8 +13,8 @@ from backend.services.attempt import AttemptRunner
 from backend.services.gpu_services import GPUService, GPUServices
 from backend.services.live import LiveHub
 from backend.services.worker import TaskWorker
-from backend.store.local_outputs import LocalOutputStore
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.outputs.local import LocalOutputStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from tests.backend.gpu_service import GPU_URL, OTHER_URL
 from tests.backend.gpu_service import GPUService as FakeGPUService
 from tests.backend.services.working import QUICK, BothWorking, FullDisk, MakeRunner, Working

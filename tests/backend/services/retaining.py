@@ -6,9 +6,9 @@ from pathlib import Path
 
 from backend.errors import StorageUnavailable
 from backend.services.retention import Retention
-from backend.store.local_outputs import LocalOutputStore
-from backend.store.output_store import Folder
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.outputs.local import LocalOutputStore
+from backend.store.outputs.output_store import Folder
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import Outcome, Output, Task, TaskState
 from tests.backend.making import claimed, queued
 from tests.conditions import eventually

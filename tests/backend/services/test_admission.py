@@ -7,7 +7,7 @@ import pytest
 from backend.errors import QueueFull
 from backend.services.admission import COUNT_SECONDS, Admission
 from backend.services.room import Room
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from tests.backend.making import claimed, queued
 
 

@@ -17,8 +17,8 @@ from backend.services.images import ImageCheck
 from backend.services.room import Room
 from backend.services.styles import Style
 from backend.services.uploads import UploadService
-from backend.store.local_outputs import LocalOutputStore
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.outputs.local import LocalOutputStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import Priority, Task, TaskState
 from tests.backend.gpu_service import GPUService
 from tests.backend.making import taken

@@ -10,7 +10,7 @@ from backend.services.gpu_services import GPUServices
 from backend.services.health import HealthService
 from backend.services.live import LiveHub
 from backend.services.worker import TaskWorker
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from tests.backend.gpu_service import GPU_URL, GPUService
 
 

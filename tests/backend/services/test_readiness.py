@@ -19,7 +19,7 @@ from backend.services.readiness import (
     store_answers,
 )
 from backend.services.room import Room
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from tests.backend.gpu_service import GPUService
 
 

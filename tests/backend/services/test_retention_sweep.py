@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backend.services.retention import DAY, HOUR
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.services.retaining import (
     NOW,

@@ -12,8 +12,8 @@ from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub, LiveProgress, Preview
 from backend.services.task_story import StoryEvent, TaskStory
 from backend.services.tasks import TaskService
-from backend.store.local_outputs import LocalOutputStore
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.outputs.local import LocalOutputStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import Outcome, TaskState
 from tests.backend.making import claimed, queued
 

@@ -9,8 +9,8 @@ from backend.errors import TaskNotFound
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
 from backend.services.tasks import TaskService
-from backend.store.local_outputs import LocalOutputStore
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.outputs.local import LocalOutputStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import Outcome, Task, TaskState
 from tests.backend.making import claimed, queued
 

@@ -10,7 +10,7 @@ from backend.errors import StorageUnavailable
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
 from backend.services.upkeep import Upkeep
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import Task, TaskState
 from tests.backend.gpu_service import OTHER_URL, GPUService
 from tests.backend.making import claimed, kept, offered, queued, taken

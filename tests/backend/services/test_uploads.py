@@ -13,7 +13,7 @@ from backend.errors import InvalidInput, StorageFull
 from backend.services.images import ImageCheck
 from backend.services.room import Room
 from backend.services.uploads import FOLDER, PREFIX, UploadService
-from backend.store.local_outputs import LocalOutputStore
+from backend.store.outputs.local import LocalOutputStore
 
 
 def png(colour: str = "red") -> bytes:

@@ -10,8 +10,8 @@ from backend.services.gpu_services import GPUService as Service
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
 from backend.services.worker import Pace, TaskWorker
-from backend.store.local_outputs import LocalOutputStore
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.outputs.local import LocalOutputStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import FakeJob, GPUService, Made, a_picture, at_once
 from tests.backend.making import kept, picture, queued

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from backend.services.worker import Pace
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import FakeJob, GPUService
 from tests.backend.making import kept, queued

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from backend.services.live import LiveHub, LiveProgress
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import FakeJob, GPUService
 from tests.backend.making import queued

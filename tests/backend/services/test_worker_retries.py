@@ -7,7 +7,7 @@ import pytest
 
 from backend.services.gpu_services import GPUServices
 from backend.services.worker import Pace
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import GPUService, at_once
 from tests.backend.making import kept, queued

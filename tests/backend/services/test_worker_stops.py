@@ -9,7 +9,7 @@ from backend.services.attempt import AttemptRunner
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
 from backend.services.upkeep import Upkeep
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import Outcome, TaskState
 from tests.backend.gpu_service import GPUService, a_picture
 from tests.backend.making import kept, process, queued

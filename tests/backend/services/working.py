@@ -12,7 +12,7 @@ import httpx
 from backend.errors import StorageFull
 from backend.services.attempt import AttemptRunner
 from backend.services.worker import Pace, TaskWorker
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.store.task_store import Serves
 from backend.tasks import Claim, Task
 from tests.backend.gpu_service import FakeJob, GPUService

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from backend.store.postgresql import PostgreSQLTaskStore
+from backend.store.postgresql.store import PostgreSQLTaskStore
 from tests.postgresql_server import PostgreSQLServer, postgresql_server
 
 EMPTIED = ("tasks", "task_events", "task_previews", "procrastinate_jobs", "procrastinate_workers")

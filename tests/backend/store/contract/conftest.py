@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.store.postgresql import PostgreSQLTaskStore
-from backend.store.sqlite import SQLiteTaskStore
+from backend.store.postgresql.store import PostgreSQLTaskStore
+from backend.store.sqlite.store import SQLiteTaskStore
 from backend.store.task_store import TaskStore
 from tests.backend.store.stores import Process, opened
 

@@ -1,0 +1,1 @@
+"""The task store of many machines: PostgreSQL, with procrastinate as the queue."""

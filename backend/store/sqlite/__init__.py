@@ -1,0 +1,1 @@
+"""The embedded task store: one SQLite file, for one machine."""

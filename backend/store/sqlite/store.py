@@ -1,0 +1,133 @@
+"""The embedded task store: one SQLite file, one connection, one thread.
+
+Every write is synced to disk before its method returns (WAL with synchronous=FULL). One process
+owns the data folder; a lock on it keeps a second one out.
+"""
+
+import asyncio
+import sqlite3
+import uuid
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from backend.errors import StorageFull, StorageUnavailable
+from backend.store.sqlite.file import DataFolder
+from backend.store.sqlite.tasks import Addition, SQLiteTasks
+from backend.store.task_store import Serves, TaskStore
+from backend.tasks import Claim, Outcome, Task, TaskEvent
+
+T = TypeVar("T")
+
+SQLITE_FULL = 13
+
+
+class SQLiteTaskStore(TaskStore):
+    """Tasks in `{folder}/tasks.sqlite3`. A worker that is no more is an earlier process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._owned = DataFolder(folder)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="task-store")
+        self._additions: deque[Addition] = deque()
+        self._tasks: SQLiteTasks
+
+    async def open(self) -> None:
+        await self._run(self._open)
+
+    async def close(self) -> None:
+        await self._run(self._close)
+        self._thread.shutdown()
+
+    async def add(self, task: Task, params: Mapping[str, Any]) -> tuple[Task, bool]:
+        # What comes while the thread is busy is added, and synced to disk, together.
+        addition = Addition(task, params)
+        self._additions.append(addition)
+        return await self._run(self._add_waiting, addition)
+
+    async def get(self, task_id: str) -> Task | None:
+        return await self._run(self._tasks.get, task_id)
+
+    async def by_key(self, idempotency_key: str) -> Task | None:
+        return await self._run(self._tasks.by_key, idempotency_key)
+
+    async def position(self, task_id: str) -> int | None:
+        return await self._run(self._tasks.position, task_id)
+
+    async def queued(self) -> int:
+        return await self._run(self._tasks.queued)
+
+    async def claim(self, now: float, job_id: str, service: str, serves: Serves) -> Claim | None:
+        return await self._run(self._tasks.claim, now, job_id, service, serves)
+
+    async def is_current(self, task: Task) -> bool:
+        return await self._run(self._tasks.is_current, task)
+
+    async def cancel(self, task_id: str, now: float) -> Task | None:
+        return await self._run(self._tasks.cancel, task_id, now)
+
+    async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
+        return await self._run(self._tasks.finish, task, outcome, now)
+
+    async def release(
+        self,
+        task: Task,
+        *,
+        not_before: float,
+        spent: bool,
+        keep_job: bool = False,
+        held_until: float = 0.0,
+    ) -> bool:
+        return await self._run(self._tasks.release, task, not_before, spent, keep_job, held_until)
+
+    async def recover(self, max_attempts: int, now: float, held_until: float) -> list[Task]:
+        return await self._run(self._tasks.recover, max_attempts, now, held_until)
+
+    async def expire(self, now: float) -> list[Task]:
+        return await self._run(self._tasks.expire, now)
+
+    async def events(self, task_id: str, after: int = 0) -> list[TaskEvent]:
+        return await self._run(self._tasks.events, task_id, after)
+
+    async def spent_bytes(self) -> int:
+        return await self._run(self._tasks.spent_bytes)
+
+    async def oldest_ended(self, limit: int) -> list[Task]:
+        return await self._run(self._tasks.oldest_ended, limit)
+
+    async def remove(self, task_id: str) -> bool:
+        return await self._run(self._tasks.remove, task_id)
+
+    async def _run(self, function: Callable[..., T], *args: Any) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            # Shielded: what has been asked for is done, even where the caller is cancelled.
+            return await asyncio.shield(loop.run_in_executor(self._thread, function, *args))
+        except sqlite3.Error as exc:
+            if getattr(exc, "sqlite_errorcode", None) == SQLITE_FULL or "full" in str(exc):
+                raise StorageFull(
+                    f"The disk of the data folder is full: free room under {self._folder}."
+                ) from exc
+            raise StorageUnavailable(f"The task database cannot be used: {exc}.") from exc
+
+    def _add_waiting(self, wanted: Addition) -> tuple[Task, bool]:
+        waiting = [self._additions.popleft() for _ in range(len(self._additions))]
+        try:
+            self._tasks.add(waiting)
+        except sqlite3.Error:
+            # What is wrong with one is not to harm the others.
+            for addition in waiting:
+                try:
+                    self._tasks.add([addition])
+                except sqlite3.Error as exc:
+                    addition.error = exc
+        return wanted.result()
+
+    def _open(self) -> None:
+        self._tasks = SQLiteTasks(self._owned.open(), str(uuid.uuid4()))
+
+    def _close(self) -> None:
+        self._tasks.close()
+        self._owned.close()

@@ -1,0 +1,158 @@
+"""Backends, workers and a PostgreSQL server as real processes, stopped and paused."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.acceptance.processes import Program, eventually
+from tests.chaos.fleet import Fleet, postgresql_fleet
+
+SELFTEST = {"mode": "selftest", "extra_params": {"width": 64, "height": 64}}
+QUICK = {"STALLED_AFTER": "1.5", "HOLD_SECONDS": "0.5", "DRAIN_SECONDS": "0.2"}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Two of each, which all tests share: each leaves them running."""
+    with postgresql_fleet(tmp_path_factory.mktemp("fleet"), job_seconds=1.0) as fleet:
+        for program in (*fleet.backends, *fleet.workers):
+            program.environment.update(QUICK)
+        fleet.start()
+        yield fleet
+
+
+def submit(backend: Program, **headers: str) -> str:
+    reply = httpx.post(
+        f"{backend.url}/generate", json=SELFTEST, headers=headers, trust_env=False, timeout=30
+    )
+    assert reply.status_code == 200, reply.text
+    return str(reply.json()["task_id"])
+
+
+def shown(backend: Program, task_id: str) -> dict[str, Any]:
+    answer: dict[str, Any] = httpx.get(f"{backend.url}/tasks/{task_id}", trust_env=False).json()
+    return answer
+
+
+def ended(backend: Program, task_id: str) -> dict[str, Any]:
+    eventually(lambda: shown(backend, task_id).get("status") in ("done", "failed"), 40)
+    return shown(backend, task_id)
+
+
+def states(fleet: Fleet, task_id: str) -> list[str]:
+    """All changes of the task, in order."""
+    assert fleet.database is not None
+    with psycopg.connect(fleet.database.url) as connection:
+        rows = connection.execute(
+            "SELECT state FROM task_events WHERE task_id = %s ORDER BY seq", (task_id,)
+        )
+        return [state for (state,) in rows]
+
+
+def runner_of(fleet: Fleet, task_id: str) -> Program:
+    """The worker that has begun the task."""
+    words = f"Task {task_id}: attempt"
+
+    def begun() -> list[Program]:
+        return [each for each in fleet.workers if words in each.log.read_text()]
+
+    eventually(begun)
+    return begun()[0]
+
+
+def test_result_of_a_worker_that_was_paused_past_its_heartbeat_is_recorded_once(
+    fleet: Fleet,
+) -> None:
+    task_id = submit(fleet.backends[0])
+    paused = runner_of(fleet, task_id)
+    assert paused.process is not None
+    paused.process.send_signal(signal.SIGSTOP)
+    task = ended(fleet.backends[1], task_id)
+    assert (task["status"], task["attempt"]) == ("done", 2)
+    paused.process.send_signal(signal.SIGCONT)
+    eventually(lambda: f"Task {task_id}: late result" in paused.log.read_text())
+    assert states(fleet, task_id) == ["queued", "running", "queued", "running", "done"]
+    after = shown(fleet.backends[0], task_id)
+    assert after == shown(fleet.backends[1], task_id) == task
+
+
+def test_stopped_worker_leaves_its_task_to_the_next_and_exits_with_0(fleet: Fleet) -> None:
+    task_id = submit(fleet.backends[0])
+    stopped = runner_of(fleet, task_id)
+    assert stopped.signal(signal.SIGTERM) == 0
+    stopped.launch()
+    task = ended(fleet.backends[0], task_id)
+    assert (task["status"], task["attempt"]) == ("done", 1)
+
+
+def test_one_key_sent_to_both_backends_gives_one_task(fleet: Fleet) -> None:
+    keys = {"Idempotency-Key": "the one"}
+    ids = {submit(backend, **keys) for backend in fleet.backends for _ in range(3)}
+    assert len(ids) == 1
+
+
+def test_waiting_client_of_one_backend_hears_of_the_end_that_a_worker_brought(
+    fleet: Fleet,
+) -> None:
+    for backend in fleet.backends:
+        reply = httpx.post(
+            f"{backend.url}/generate",
+            json=SELFTEST,
+            headers={"Prefer": "wait=20"},
+            trust_env=False,
+            timeout=30,
+        )
+        assert (reply.status_code, reply.json()["status"]) == (200, "done")
+
+
+def test_requests_are_refused_while_the_database_is_away_and_taken_when_it_is_back(
+    fleet: Fleet,
+) -> None:
+    assert fleet.database is not None
+    backend = fleet.backends[0]
+    before = submit(backend)
+    ended(backend, before)
+    fleet.database.stop()
+    reply = httpx.post(f"{backend.url}/generate", json=SELFTEST, trust_env=False, timeout=30)
+    assert (reply.status_code, reply.json()["code"]) == (503, "storage_unavailable")
+    assert "Retry-After" in reply.headers
+    assert "secret" not in reply.text
+    assert httpx.get(f"{backend.url}/readyz", trust_env=False).status_code == 503
+    fleet.database.launch()
+    eventually(lambda: httpx.get(f"{backend.url}/readyz", trust_env=False).status_code == 200)
+    assert ended(backend, submit(backend))["status"] == "done"
+
+
+def test_backend_that_finds_no_database_says_so_in_one_line(tmp_path: Path) -> None:
+    with postgresql_fleet(tmp_path, 0.05) as fleet:
+        assert fleet.database is not None
+        fleet.database.stop()
+        backend = fleet.backends[0]
+        backend.launch()
+        assert backend.process is not None
+        assert backend.process.wait(30) == 3
+        log = backend.log.read_text()
+        [line] = [each for each in log.splitlines() if "cannot start" in each]
+        assert "CRITICAL" in line
+        assert "secret" not in log
+        assert "Traceback" not in log
+
+
+def test_worker_that_finds_no_database_waits_for_it(tmp_path: Path) -> None:
+    with postgresql_fleet(tmp_path, 0.05) as fleet:
+        assert fleet.database is not None
+        fleet.database.stop()
+        worker = fleet.workers[0]
+        worker.launch()
+        eventually(lambda: "waits:" in worker.log.read_text())
+        fleet.database.launch()
+        eventually(lambda: "started, 2 slots" in worker.log.read_text())
+        log = worker.log.read_text()
+        assert log.count("waits:") == 1
+        assert "secret" not in log
+        assert "Traceback" not in log
