@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Starts what is not running yet: the GPU service, the backend, and a Telegram
-# bot where the workspace has one. See usage() below, or ./startup.sh help.
+# Starts what is not running yet: the GPU service, the backend, a worker where
+# tasks are kept in a database, and a Telegram bot where the workspace has one.
+# See usage() below, or ./startup.sh help.
 #
 # Exit codes:
 #   0  everything is up
@@ -35,6 +36,8 @@ Environment:
                         PID files (default: the folder of this script)
   PYTHON                makes the virtual environment (default: python3)
   STARTUP_WAIT          seconds that a service may take to get healthy (30)
+  WORKER_GPU_SERVICE    which one of several in GPU_SERVICE_URL is this machine's:
+                        with a DATABASE_URL, a worker is started for it
   TELEGRAM_BOT_COMMAND  starts the bot, in WORKSPACE/telegram_bot
                         (default: python main.py, where there is a main.py)
   NO_COLOR              when set, no colours
@@ -149,6 +152,8 @@ read_settings() {
     [ -n "$BACKEND_HOST" ] || die 2 "BACKEND_HOST is empty: 0.0.0.0 listens everywhere"
     FOLDER[gpu_server]=$CODE/gpu_server URL[gpu_server]=$(url_of "$GPU_HOST" "$GPU_PORT")
     FOLDER[backend]=$CODE/backend URL[backend]=$(url_of "$BACKEND_HOST" "$BACKEND_PORT")
+    DATABASE_URL_SET=$(setting DATABASE_URL "$backend_env" '')
+    FOLDER[worker]=$CODE/backend
     FOLDER[telegram_bot]=$WORKSPACE/telegram_bot
 }
 
@@ -207,7 +212,7 @@ requirement_files() {
     for file in "$CODE"/{gpu_server,backend}/requirements.txt "$WORKSPACE/telegram_bot/requirements.txt"; do
         if [ -f "$file" ]; then printf '%s\n' "$file"; fi
     done
-    if [ -n "$(setting DATABASE_URL "$CODE/backend/.env" '')" ]; then
+    if [ -n "$DATABASE_URL_SET" ]; then
         printf '%s\n' "$CODE/backend/requirements-postgresql.txt"
     fi
     if [ -n "$(setting OUTPUTS_URL "$CODE/backend/.env" '')" ]; then
@@ -330,7 +335,8 @@ is_ours() {  # SERVICE PID
     { mapfile -d '' -t words < "/proc/$2/cmdline"; } 2>/dev/null || return 1
     for word in "${words[@]}"; do
         case $word in
-            server.py | */server.py | main.py | */main.py | main:app) return 0 ;;
+            worker.py | */worker.py) [ "$1" = worker ] && return 0 ;;
+            server.py | */server.py | main.py | */main.py | main:app) [ "$1" != worker ] && return 0 ;;
         esac
     done
     return 1
@@ -544,27 +550,38 @@ bot_is_configured() {
         { [ -n "${TELEGRAM_BOT_COMMAND:-}" ] && [ -d "${FOLDER[telegram_bot]}" ]; }
 }
 
-# The operator's own program: all that can be known of it is that it stays alive.
-bring_up_bot() {
-    local program=(python main.py) begun
-    if find_running telegram_bot; then
-        say_already_running telegram_bot
-        HEALTH[telegram_bot]=running
+# A program without a port: all that can be known of it is that it stays alive.
+bring_up_silent() {  # SERVICE COMMAND...
+    local service=$1 begun
+    shift
+    if find_running "$service"; then
+        say_already_running "$service"
+        HEALTH[$service]=running
         return
     fi
-    if [ -n "${TELEGRAM_BOT_COMMAND:-}" ]; then program=(bash -c "$TELEGRAM_BOT_COMMAND"); fi
-    info "starting telegram_bot"
-    launch telegram_bot "${program[@]}"
+    info "starting $service"
+    launch "$service" "$@"
     begun=$(now)
-    while alive "${PID[telegram_bot]}"; do
+    while alive "${PID[$service]}"; do
         if (($(now) - begun >= 100)); then
-            info "telegram_bot is up (PID ${PID[telegram_bot]})"
-            HEALTH[telegram_bot]=running
+            info "$service is up (PID ${PID[$service]})"
+            HEALTH[$service]=running
             return
         fi
         sleep 0.1
     done
-    give_up telegram_bot
+    give_up "$service"
+}
+
+bring_up_bot() {
+    local program=(python main.py)
+    if [ -n "${TELEGRAM_BOT_COMMAND:-}" ]; then program=(bash -c "$TELEGRAM_BOT_COMMAND"); fi
+    bring_up_silent telegram_bot "${program[@]}"
+}
+
+# Runs the tasks, where they are kept in a database: one beside each GPU service.
+bring_up_worker() {
+    bring_up_silent worker python worker.py ${WORKER_GPU_SERVICE:+--gpu-service "$WORKER_GPU_SERVICE"}
 }
 
 # One line for each service; fails when one of them is not up.
@@ -605,6 +622,10 @@ start() {
     bring_up gpu_server "$GPU_HOST" "$GPU_PORT" python server.py
     bring_up backend "$BACKEND_HOST" "$BACKEND_PORT" \
         uvicorn main:app --host "$BACKEND_HOST" --port "$BACKEND_PORT"
+    if [ -n "$DATABASE_URL_SET" ]; then
+        services+=(worker)
+        bring_up_worker
+    fi
     if bot_is_configured; then
         services+=(telegram_bot)
         bring_up_bot

@@ -21,6 +21,9 @@ from backend.store.opening import Stores, stores_of
 from backend.store.outputs.output_store import OutputStore
 from backend.store.task_store import TaskStore
 
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+"""Each job that runs has a connection of its own: how many there are, the slots say."""
+
 
 class MakeStores(Protocol):
     """What `stores_of` is."""
@@ -66,7 +69,7 @@ async def running_engine(
     """The engine of this process; it works for those GPU services that it `runs`."""
     async with AsyncExitStack() as stack:
         # trust_env: a proxy for the world outside is none for the GPU service.
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, limits=LIMITS))
         services = GPUServices(
             [
                 GPUService(GPUClient(http, url, settings.request_timeout))

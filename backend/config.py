@@ -86,14 +86,16 @@ class Settings(BaseSettings):
     @field_validator("gpu_service_url")
     @classmethod
     def _names_one(cls, urls: str) -> str:
-        if not urls.strip(" ,"):
+        given = [url.strip() for url in urls.split(",") if url.strip()]
+        if not given or not all(url.startswith(("http://", "https://")) for url in given):
             raise ValueError("It is a URL such as http://localhost:8001, or several with commas")
         return urls
 
     @property
     def gpu_service_urls(self) -> list[str]:
         """One, or several with commas between."""
-        return [url.strip() for url in self.gpu_service_url.split(",") if url.strip()]
+        urls = (url.strip().rstrip("/") for url in self.gpu_service_url.split(","))
+        return list(dict.fromkeys(url for url in urls if url))
 
 
 @lru_cache

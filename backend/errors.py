@@ -8,8 +8,9 @@
     ├── TaskNotFound                 404 task_not_found
     ├── OutputNotFound               404 output_not_found
     ├── ModeNotFound                 404 mode_not_found
+    ├── CatalogueIncomplete          503 catalogue_incomplete      retryable
     ├── QueueFull                    503 queue_full                retryable
-    ├── StorageFull                  507 storage_full
+    ├── StorageFull                  507 storage_full              retryable
     ├── StorageUnavailable           503 storage_unavailable       retryable
     ├── DataFolderInUse              (at start only)
     ├── DatabaseUnusable             (at start only)
@@ -17,6 +18,7 @@
     ├── StylesInvalid                (at start only)
     └── GPUServiceError              502 gpu_service_error         retryable
         ├── GPUServiceUnreachable    502 gpu_service_unreachable   retryable, never arrived
+        ├── GPUServiceLetGo          502 gpu_service_let_go        retryable, it goes on
         ├── GPUServiceTimeout        504 gpu_service_timeout
         └── GPUServiceRefused        502 the GPU service's own code and `retryable`
 
@@ -86,6 +88,14 @@ class ModeNotFound(BackendError):
     code = "mode_not_found"
 
 
+class CatalogueIncomplete(BackendError):
+    """No GPU service that has answered can run it; one has not answered yet."""
+
+    status = 503
+    code = "catalogue_incomplete"
+    retryable = True
+
+
 class QueueFull(BackendError):
     """As many tasks wait as may."""
 
@@ -99,6 +109,7 @@ class StorageFull(BackendError):
 
     status = 507
     code = "storage_full"
+    retryable = True
 
 
 class StorageUnavailable(BackendError):
@@ -145,6 +156,12 @@ class GPUServiceUnreachable(GPUServiceError):
     """No connection: the request never arrived, so nothing has been spent."""
 
     code = "gpu_service_unreachable"
+
+
+class GPUServiceLetGo(GPUServiceError):
+    """It stops, as it was told to, and leaves the job to ComfyUI: nothing has been spent."""
+
+    code = "gpu_service_let_go"
 
 
 class GPUServiceTimeout(GPUServiceError):

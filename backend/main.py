@@ -151,6 +151,10 @@ def _log_start(settings: Settings) -> None:
     log.info("GPU service URL: %s", settings.gpu_service_url)
     log.info("Operational mode: MVP with stub endpoints, unless the GPU service has an engine")
     log.info("Data path: %s", settings.data_path)
+    log.info("Tasks are kept %s", "in PostgreSQL" if settings.database_url else "there")
+    log.info("Outputs are kept in %s", settings.outputs_url or settings.data_path / "outputs")
+    if settings.database_url:
+        log.info("Tasks are run by workers: python -m backend.worker, one for each GPU service")
     log.info(
         "Limits: request timeout %d s, body %d MB, image %d MB, %d face images",
         settings.request_timeout,

@@ -77,7 +77,7 @@ def _problem(
     status: int, code: str, detail: Any, retryable: bool = False, **extra: Any
 ) -> Response:
     headers = dict(extra.pop("headers", None) or {})
-    if status in (429, 503):
+    if status in (429, 503, 507):
         headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     problem = Problem(
         title=code.replace("_", " ").capitalize(),

@@ -81,6 +81,7 @@ def _wrong(exc: ValidationError | SettingsError) -> list[str]:
 
 
 def _told(location: tuple[int | str, ...], value: Any, rule: str) -> str:
+    rule = rule.removeprefix("Value error, ")
     if not location:
         return f"{rule}."
     setting = ".".join((str(location[0]).upper(), *map(str, location[1:])))
@@ -92,5 +93,5 @@ def _shown(setting: str, value: Any) -> str:
     if SECRET.search(setting):
         return "not what it should be (not shown, it is a secret)"
     # What is before the @ of a URL is a name and a password.
-    text = re.sub(r"(?s).*@", "...@", value) if isinstance(value, str) else value
+    text = re.sub(r"(?s)(\w+://)?.*@", r"\1...@", value) if isinstance(value, str) else value
     return f"{text!r:.{MAX_SHOWN}}"

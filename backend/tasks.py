@@ -34,6 +34,11 @@ class Priority(str, Enum):
     NORMAL = "normal"
     LOW = "low"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Priority | None":
+        """In any case: `HIGH` is `high`."""
+        return cls.__members__.get(str(value).upper())
+
     def rank(self, created_at: float, ageing: float) -> float:
         """What the queue is ordered by, lowest first; a tier is worth `ageing` seconds."""
         return created_at + {"high": -ageing, "normal": 0.0, "low": ageing}[self.value]

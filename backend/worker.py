@@ -6,6 +6,10 @@ import logging
 import signal
 import sys
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+# `python worker.py` in this folder: the package is one level up.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from backend.assembly import Engine, running_engine
 from backend.config import Settings, get_settings

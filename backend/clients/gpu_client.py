@@ -53,8 +53,8 @@ class GPUClient:
         """A client of another GPU service, with the same bounds."""
         return GPUClient(self._http, url, self._timeout.read or 180.0, self._health_timeout)
 
-    async def check_health(self) -> bool:
-        """Whether `/health` answers 200 within 5 s. Never raises."""
+    async def check_health(self, *, with_comfyui: bool = False) -> bool:
+        """Whether `/health` answers 200 within 5 s, and ComfyUI is there. Never raises."""
         try:
             # httpx bounds each step, a reply that trickles in as a whole is ours to bound.
             with anyio.fail_after(self._health_timeout):
@@ -62,7 +62,9 @@ class GPUClient:
         except Exception as exc:
             log.debug("GPU service health: %r", exc)
             return False
-        return reply.status_code == 200
+        if reply.status_code != 200 or not with_comfyui:
+            return reply.status_code == 200
+        return bool((_json_object(reply) or {}).get("comfyui_available"))
 
     async def generate(self, workflow: str, params: dict[str, Any]) -> dict[str, Any]:
         """Run a workflow and wait for it: `{"status", "image", "error"}`.
@@ -166,7 +168,7 @@ class GPUClient:
                 f"The GPU service did not answer within {self._timeout.read:g} s. "
                 "Ask for less (steps, size), or raise REQUEST_TIMEOUT."
             )
-        return GPUServiceError(f"The connection to the GPU service broke off ({exc!r}).")
+        return GPUServiceError(f"The connection to the GPU service at {self.url} broke off.")
 
 
 def _json_object(reply: httpx.Response) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-ONE_RANGE = re.compile(r"bytes=\s*(\d*)-(\d*)\s*", re.ASCII)
+ONE_RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII)
 
 
 class ByteRange(NamedTuple):

@@ -1,6 +1,7 @@
 """Events as a stream of `text/event-stream` (the HTML standard's server-sent events)."""
 
 import json
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated
@@ -9,7 +10,10 @@ import anyio
 from fastapi import Depends, Header
 from fastapi.responses import StreamingResponse
 
+from backend.errors import BackendError
 from backend.services.task_story import StoryEvent
+
+log = logging.getLogger(__name__)
 
 HEARTBEAT = b": still here\n\n"
 MAX_SECONDS = 3600.0
@@ -38,10 +42,14 @@ def server_sent_events(
 async def _encoded(events: AsyncGenerator[StoryEvent | None, None]) -> AsyncGenerator[bytes, None]:
     ends_at = anyio.current_time() + MAX_SECONDS
     async with aclosing(events):
-        async for event in events:
-            yield HEARTBEAT if event is None else _bytes(event)
-            if anyio.current_time() > ends_at:
-                return
+        try:
+            async for event in events:
+                yield HEARTBEAT if event is None else _bytes(event)
+                if anyio.current_time() > ends_at:
+                    return
+        except BackendError as exc:
+            # The answer has begun: it can only end, and the client comes back for the rest.
+            log.warning("A stream of events ends early: %s", exc.message)
 
 
 def _bytes(event: StoryEvent) -> bytes:

@@ -1,5 +1,6 @@
 """Whether another task is taken."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -29,13 +30,15 @@ class Admission:
         self._clock = clock
         self._counted_at = float("-inf")
         self._queued = 0
+        self._counting = asyncio.Lock()
 
     async def check(self) -> None:
         """Raise QueueFull, StorageFull, StorageUnavailable where no task is taken now."""
         self._room.check()
-        if self._clock() - self._counted_at >= COUNT_SECONDS:
-            self._queued = await self._store.queued()
-            self._counted_at = self._clock()
+        async with self._counting:  # One counts, and those who came with it wait for that.
+            if self._clock() - self._counted_at >= COUNT_SECONDS:
+                self._queued = await self._store.queued()
+                self._counted_at = self._clock()
         if self._queued >= self._max_queued:
             raise QueueFull(
                 f"{self._max_queued} tasks wait already (MAX_QUEUED_TASKS). Try again later."

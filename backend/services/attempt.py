@@ -8,7 +8,12 @@ from typing import Any
 import anyio
 
 from backend.clients.gpu_client import GPUClient
-from backend.errors import GPUServiceError, GPUServiceRefused, GPUServiceTimeout
+from backend.errors import (
+    GPUServiceError,
+    GPUServiceLetGo,
+    GPUServiceRefused,
+    GPUServiceTimeout,
+)
 from backend.schemas.gpu_job import GPUJob, GPUJobEvent
 from backend.services.live import LiveHub, LiveProgress, Preview
 from backend.store.outputs.output_store import OutputStore
@@ -40,11 +45,18 @@ class AttemptRunner:
         self._timeout = timeout
         self._workflow_timeout = workflow_timeout
 
-    async def run(self, claim: Claim, *, still_wanted: Callable[[], Awaitable[bool]]) -> Outcome:
+    async def run(
+        self,
+        claim: Claim,
+        *,
+        in_use: Callable[[], Awaitable[bool]],
+        current: Callable[[], Awaitable[bool]],
+    ) -> Outcome:
         """Start the task's job, or find it again, and bring home what it makes.
 
-        `still_wanted` is asked once it has started: who cancels the task cancels the job too, and
-        may have come before there was one.
+        `in_use` is asked once it has started: who cancels the task cancels the job too, and may
+        have come before there was one. `current` says whether the job is this attempt's alone to
+        cancel: the next one may go on with it.
 
         Raises GPUServiceError's subclasses, StorageFull, StorageUnavailable.
         """
@@ -55,11 +67,12 @@ class AttemptRunner:
             with anyio.fail_after(timeout) as scope:
                 async with aclosing(events):
                     first = await anext(events, None)
-                    if not await still_wanted():
+                    if not await in_use():
                         await self.cancel(job_id)
                     job = await self._ended(task, first, events, scope)
         except TimeoutError as exc:
-            await self.cancel(job_id)
+            if await current():
+                await self.cancel(job_id)
             raise GPUServiceTimeout(
                 f"The GPU service did not finish within {timeout:g} s. "
                 "Ask for less (steps, size), or raise REQUEST_TIMEOUT."
@@ -95,7 +108,7 @@ class AttemptRunner:
                 await anext(events, None)
                 return event.ended
             event = await anext(events, None)
-        raise GPUServiceError("The GPU service let go of the job before it had ended.")
+        raise GPUServiceLetGo("The GPU service let go of the job, which goes on in ComfyUI.")
 
     async def cancel(self, job_id: str) -> None:
         """Take the job off the GPU, as far as that can be done."""
@@ -112,7 +125,8 @@ class AttemptRunner:
         outputs = [
             await self._outputs.save(
                 task.id,
-                each.number,
+                # Of this job alone: a late attempt must not write over what was recorded.
+                f"{each.number}-{job.id[:8]}",
                 await self._client.output(job.id, each.number),
                 each.content_type,
             )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from backend.errors import InvalidInput, ModeNotFound, UnknownMode
+from backend.errors import CatalogueIncomplete, InvalidInput, ModeNotFound, UnknownMode
 from backend.schemas.catalogue import CatalogueEntry
 from backend.schemas.response_mode import ModeResponse, ModesResponse
 from backend.services.gpu_services import GPUServices, properties
@@ -67,18 +67,31 @@ class ModeCatalogue:
             return
         await self._services.refresh()  # A file may have been dropped in this very moment.
         if self.binding and not self._has(mode):
+            self._refuse_to_judge(self._no_such(mode))
             raise UnknownMode(self._no_such(mode), parameter="mode", available=self.modes())
 
     async def check_parameters(self, mode: str, values: Mapping[str, Any]) -> None:
         """Raise InvalidInput, naming the parameter, for what the mode's workflow cannot take.
 
         A broken workflow has no parameters to check: the GPU service says what is wrong with it.
+        Raises CatalogueIncomplete where that one may take it which has not answered yet.
         """
         try:
             self._check_parameters(mode, values)
         except InvalidInput:
             await self._services.refresh(anew=True)
-            self._check_parameters(mode, values)
+            try:
+                self._check_parameters(mode, values)
+            except InvalidInput as exc:
+                self._refuse_to_judge(exc.message)
+                raise
+
+    def _refuse_to_judge(self, reason: str) -> None:
+        """Raise CatalogueIncomplete where a GPU service has not said yet what it has."""
+        if unknown := self._services.unknown:
+            raise CatalogueIncomplete(
+                f"{reason} But {', '.join(unknown)} has not answered yet: try again later."
+            )
 
     def _check_parameters(self, mode: str, values: Mapping[str, Any]) -> None:
         if schema := self.parameters(mode):

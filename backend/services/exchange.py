@@ -60,12 +60,12 @@ class LiveExchange:
 
     def previewed(self, task_id: str, preview: Preview) -> None:
         """Send it on."""
-        image = base64.b64decode(preview.image)
-        self._put(
-            task_id,
-            "preview",
-            lambda: self._store.put_preview(task_id, preview.content_type, image),
-        )
+
+        async def put() -> None:
+            image = base64.b64decode(preview.image)
+            await self._store.put_preview(task_id, preview.content_type, image)
+
+        self._put(task_id, "preview", put)
 
     def _put(self, task_id: str, kind: str, send: Send) -> None:
         self._pending[task_id, kind] = send

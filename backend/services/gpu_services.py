@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
+
 from backend.clients.gpu_client import GPUClient
 from backend.errors import GPUServiceError
 from backend.schemas.catalogue import Catalogue, CatalogueEntry
@@ -15,6 +17,7 @@ from backend.tasks import Job
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 5.0
+ASK_SECONDS, ANEW_SECONDS = 3.0, 10.0
 
 
 class GPUService:
@@ -27,11 +30,16 @@ class GPUService:
         self.entries: dict[str, CatalogueEntry] = {}
         self.away = False
         """It did not answer when it was last needed."""
+        self._silent = False
 
     @property
     def url(self) -> str:
         """Its name, too: what a task's `service` says."""
         return self.client.url
+
+    async def can_work(self) -> bool:
+        """Whether it answers, and its ComfyUI answers it. Never raises."""
+        return await self.client.check_health(with_comfyui=self.engine == "comfyui")
 
     async def refresh(self, *, anew: bool = False) -> None:
         """Ask it; where it does not answer, the copy stays.
@@ -41,8 +49,13 @@ class GPUService:
         try:
             copy = await self.client.catalogue(anew=anew)
         except (GPUServiceError, ValueError) as exc:
-            log.debug("No catalogue of %s: %s", self.url, exc)
+            if not self._silent:
+                log.warning("GPU service %s: what only it can run waits: %s", self.url, exc)
+            self._silent = True
             return
+        if self._silent:
+            log.info("GPU service %s answers again", self.url)
+        self._silent = False
         if copy is not None:
             self._take(copy)
 
@@ -87,15 +100,26 @@ class GPUServices:
                 return False  # Not known yet: another may be the one that can run it.
             if service.engine != "comfyui":
                 return not any(each.engine == "comfyui" for each in self._services)
-            return service.can_run(workflow, needs) or not any(
+            if service.can_run(workflow, needs):
+                return True
+            return not self.unknown and not any(
                 each.engine == "comfyui" and each.can_run(workflow, needs)
                 for each in self._services
             )
 
         return served
 
+    @property
+    def unknown(self) -> list[str]:
+        """URLs of those that have not answered since we started: they may have anything."""
+        return [each.url for each in self._services if each.engine is None]
+
     def needs(self, workflow: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The choices in `params`, made or left to the default, that not all of them can meet."""
+        """The choices in `params`, made or left to the default, that not all of them can meet.
+
+        While one is unknown, that may be each choice that was made.
+        """
+        open_question = bool(self.unknown)
         entries = [each.entries[workflow] for each in self._services if workflow in each.entries]
         wanted = {
             name: params.get(name, rule.get("default"))
@@ -107,6 +131,7 @@ class GPUServices:
             name: value
             for name, value in wanted.items()
             if len({meets(entry, {name: value}) for entry in entries}) > 1
+            or (open_question and params.get(name) is not None)
         }
 
     async def cancel_job(self, job: Job | None) -> None:
@@ -116,7 +141,8 @@ class GPUServices:
         try:
             await self._client(job.service).cancel_job(job.id)
         except GPUServiceError as exc:
-            log.warning("Job %s could not be cancelled: %s", job.id, exc.message)
+            level = logging.DEBUG if exc.code == "job_not_found" else logging.WARNING
+            log.log(level, "Job %s could not be cancelled: %s", job.id, exc.message)
 
     def _client(self, url: str | None) -> GPUClient:
         """The one of this URL, which need not be among them any more; the first for None."""
@@ -138,8 +164,10 @@ class GPUServices:
                 each.cancel()
 
     async def refresh(self, *, anew: bool = False) -> None:
-        """Ask all of them what they can run."""
-        await asyncio.gather(*(each.refresh(anew=anew) for each in self._services))
+        """Ask all of them what they can run; a client waits for it, so not for long."""
+        asked = [each for each in self._services if not each.away] or self._services
+        with anyio.move_on_after(ANEW_SECONDS if anew else ASK_SECONDS):
+            await asyncio.gather(*(each.refresh(anew=anew) for each in asked))
 
     @asynccontextmanager
     async def kept_fresh(self, seconds: float = REFRESH_SECONDS) -> AsyncIterator[None]:

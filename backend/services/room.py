@@ -51,9 +51,12 @@ class Room:
 
     def _look(self) -> None:
         try:
+            self._folder.mkdir(parents=True, exist_ok=True)
             self._free_mb = self._free(self._folder) // MB
         except OSError as exc:
-            raise StorageUnavailable(f"The data folder cannot be looked at: {exc}.") from exc
+            raise StorageUnavailable(
+                f"The data folder cannot be used: {exc}. Make it, or set another DATA_PATH."
+            ) from exc
         self._looked_at = self._clock()
         enough = self._free_mb >= self._min_free_mb
         if self._enough and not enough:

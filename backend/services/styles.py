@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
+from backend.config import HERE
 from backend.errors import StylesInvalid
 
 PLACE = "{prompt}"
@@ -31,13 +32,16 @@ class Style(BaseModel):
         return ", ".join(filter(None, [negative, self.negative_prompt])) or None
 
 
+DEFAULT = HERE / "styles.json"
+
+
 class _StylesFile(RootModel[dict[str, Style]]):
     pass
 
 
 def read_styles(path: Path) -> dict[str, Style]:
-    """The file's styles; none where there is no file. Raises StylesInvalid, naming it."""
-    if not path.is_file():
+    """The file's styles; none where the one beside the code is gone. Raises StylesInvalid."""
+    if not path.is_file() and path == DEFAULT:
         return {}
     try:
         return _StylesFile.model_validate_json(path.read_bytes()).root

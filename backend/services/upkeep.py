@@ -74,25 +74,34 @@ class Upkeep:
 
     async def _once(self) -> None:
         try:
-            recovered, expired = await self._recovered(), await self._store.expire(time.time())
+            await self._recover()
+            await self._expire()
         except (StorageFull, StorageUnavailable) as exc:
             if exc.message != self._trouble:
                 log.error("Upkeep has to wait: %s", exc.message)
             self._trouble = exc.message
-            return
-        self._trouble = ""
-        for task in recovered:
-            log.warning("Task %s is %s: its worker is gone", task.id, task.state.value)
-            self._live.changed(task.id, ended=task.state.ended)
-        for task in expired:
-            log.info("Task %s cancelled: %s", task.id, task.error)
-            self._live.changed(task.id, ended=True)
-        await asyncio.gather(*(self._services.cancel_job(task.job) for task in expired))
+        else:
+            self._trouble = ""
 
-    async def _recovered(self) -> list[Task]:
+    async def _recover(self) -> None:
         if time.monotonic() - self._recovered_at < self._recover_seconds:
-            return []
+            return
         now = time.time()
         tasks = await self._store.recover(self._max_attempts, now, now + self._hold_seconds)
         self._recovered_at = time.monotonic()
-        return tasks
+        for task in tasks:
+            log.warning("Task %s is %s: its worker is gone", task.id, task.state.value)
+        await self._tell(tasks)
+
+    async def _expire(self) -> None:
+        tasks = await self._store.expire(time.time())
+        for task in tasks:
+            log.info("Task %s cancelled: %s", task.id, task.error)
+        await self._tell(tasks)
+
+    async def _tell(self, tasks: list[Task]) -> None:
+        """What has ended leaves its GPU service, too."""
+        for task in tasks:
+            self._live.changed(task.id, ended=task.state.ended)
+        ended = [task.job for task in tasks if task.state.ended]
+        await asyncio.gather(*(self._services.cancel_job(job) for job in ended))

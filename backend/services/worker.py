@@ -1,7 +1,6 @@
 """The background worker: takes queued tasks to one GPU service and back, one a slot."""
 
 import asyncio
-import functools
 import logging
 import random
 import time
@@ -33,10 +32,12 @@ log = logging.getLogger(__name__)
 
 STORAGE_ERRORS = (StorageFull, StorageUnavailable)
 BUG = "The backend failed on this task: this is our bug, its log has the trace."
+COMFYUI_AWAY = "comfyui_unavailable"
+LET_GO = "gpu_service_let_go"
 NOTHING_SPENT = frozenset(
-    {"gpu_service_unreachable", "comfyui_unavailable", "service_stopping", "no_free_slot"}
+    {"gpu_service_unreachable", COMFYUI_AWAY, LET_GO, "service_stopping", "no_free_slot"}
 )
-"""Codes of attempts that never began: they do not count."""
+"""Codes of attempts that never began, or go on: they do not count."""
 NOT_TAKEN = frozenset({"service_stopping", "no_free_slot"})
 """Codes of refusals that say nothing of the job itself."""
 
@@ -52,6 +53,8 @@ class Pace:
     """Between looks at the queue when nothing wakes us: for tasks that become due."""
     away: float = 1.0
     """Between looks whether a GPU service, or room on the disk, is back."""
+    storage: float = 10.0
+    """Before the next task, where what one has made cannot be stored."""
     backoff: float = 30.0
     """Before an attempt is repeated, at most."""
     hold: float = 20.0
@@ -142,18 +145,18 @@ class TaskWorker:
                 await self._look_for_service()
                 continue
             woken = self._woken
-            job_id = str(uuid.uuid4())
-            claim = await self._until_stored(functools.partial(self._claim, job_id))
+            claim = await self._until_stored(self._claim)
             if claim is None:
                 await self._wait_for_task(woken)
             else:
                 await self._attempt(claim)
 
-    async def _claim(self, job_id: str) -> Claim | None:
+    async def _claim(self) -> Claim | None:
         if self._stop.is_set():
             return None
         claiming = asyncio.ensure_future(
-            self._store.claim(time.time(), job_id, self._service.url, self._serves)
+            # A new id at each try: one that was not answered may have been taken all the same.
+            self._store.claim(time.time(), str(uuid.uuid4()), self._service.url, self._serves)
         )
         try:
             return await asyncio.shield(claiming)
@@ -174,8 +177,8 @@ class TaskWorker:
         if called in self._idle:
             self._idle.remove(called)
 
-    async def _rest(self) -> None:
-        with anyio.move_on_after(self._pace.away):
+    async def _rest(self, seconds: float | None = None) -> None:
+        with anyio.move_on_after(self._pace.away if seconds is None else seconds):
             await self._stop.wait()
 
     async def _attempt(self, claim: Claim) -> None:
@@ -187,22 +190,32 @@ class TaskWorker:
         self._let_go(claim)
         try:
             outcome = await self._runner.run(
-                claim, still_wanted=lambda: self._store.is_current(task)
+                claim,
+                in_use=lambda: self._in_use(task),
+                current=lambda: self._store.is_current(task),
             )
         except GPUServiceError as exc:
             await self._after_failure(claim, exc)
         except STORAGE_ERRORS as exc:
             # Its job is done, and found again once there is room.
-            await self._put_back(claim, exc.message, spent=False, keep_job=True, hold=True)
-            await self._rest()
+            await self._put_back(
+                claim, exc.message, spent=False, keep_job=True, hold=True, delay=self._pace.storage
+            )
+            await self._rest(self._pace.storage)
         except asyncio.CancelledError:
             await self._hand_over(task)
             raise
         except Exception:
             log.exception("Task %s: this is a bug", task.id)
-            await self._finish(task, Outcome(TaskState.FAILED, error=BUG, error_code="bug"))
+            if await self._finish(task, Outcome(TaskState.FAILED, error=BUG, error_code="bug")):
+                await self._services.cancel_job(task.job)
         else:
             await self._finish(task, outcome)
+
+    async def _in_use(self, task: Task) -> bool:
+        """Whether the job is still one that this task waits for, be it in another attempt."""
+        now = await self._store.get(task.id)
+        return now is not None and not now.state.ended and now.job_id == task.job_id
 
     def _let_go(self, claim: Claim) -> None:
         """Take the job that nobody waits for off the GPU service that had the task before."""
@@ -219,31 +232,38 @@ class TaskWorker:
         if not exc.retryable or (spent and task.attempt >= self._max_attempts):
             tries = f" (after {task.attempt} attempts)" if task.attempt > 1 else ""
             outcome = Outcome(TaskState.FAILED, error=exc.message + tries, error_code=exc.code)
-            await self._finish(task, outcome)
-            if exc.retryable and keep_job:
+            if await self._finish(task, outcome) and exc.retryable and keep_job:
                 await self._services.cancel_job(task.job)
             return
-        begun = spent or claim.resume
-        await self._put_back(claim, exc.message, spent=spent, keep_job=keep_job, hold=begun)
-        if isinstance(exc, GPUServiceUnreachable):
+        # What never began leaves the hold as it was: another may have it when that is over.
+        hold = spent or exc.code == LET_GO
+        await self._put_back(claim, exc.message, spent=spent, keep_job=keep_job, hold=hold)
+        if isinstance(exc, GPUServiceUnreachable) or exc.code == COMFYUI_AWAY:
             self._service.away = True
         elif not spent:
             await self._rest()
 
     async def _put_back(
-        self, claim: Claim, reason: str, *, spent: bool, keep_job: bool, hold: bool
+        self,
+        claim: Claim,
+        reason: str,
+        *,
+        spent: bool,
+        keep_job: bool,
+        hold: bool,
+        delay: float = 0.0,
     ) -> None:
         task, now = claim.task, time.time()
         log.warning("Task %s waits: %s", task.id, reason)
-        # Full jitter, so that what failed together does not come back together.
-        delay = self._jitter(0.0, min(self._pace.backoff, 2.0**task.attempt)) if spent else 0.0
+        if spent:  # Full jitter, so that what failed together does not come back together.
+            delay = self._jitter(0.0, min(self._pace.backoff, 2.0**task.attempt))
         await self._until_stored(
             lambda: self._store.release(
                 task,
                 not_before=now + delay,
                 spent=spent,
                 keep_job=keep_job,
-                held_until=now + delay + self._pace.hold if hold else 0.0,
+                held_until=now + delay + self._pace.hold if hold else None,
             )
         )
         self._live.changed(task.id)
@@ -262,19 +282,22 @@ class TaskWorker:
     async def _look_for_service(self) -> None:
         # Waits first: its health may answer while its jobs cannot be reached.
         await self._rest()
-        if self._service.away and await self._service.client.check_health():
+        if self._service.away and await self._service.can_work():
             self._service.away = False
             log.info("The GPU service %s is back", self._service.url)
             await self._service.refresh()
 
-    async def _finish(self, task: Task, outcome: Outcome) -> None:
+    async def _finish(self, task: Task, outcome: Outcome) -> bool:
+        """Whether this attempt was the one that counts."""
         counted = await self._until_stored(lambda: self._store.finish(task, outcome, time.time()))
         if not counted:
             log.warning("Task %s: late result of attempt %d dropped", task.id, task.attempt)
             self._live.changed(task.id)  # What it told after its end would stay for ever.
-            return
-        log.info("Task %s %s%s", task.id, outcome.state.value, _because(outcome.error))
+            return False
+        level = logging.WARNING if outcome.state is TaskState.FAILED else logging.INFO
+        log.log(level, "Task %s %s%s", task.id, outcome.state.value, _because(outcome.error))
         self._live.changed(task.id, ended=True)
+        return True
 
     async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
         """A write that may find the disk full: tried until there is room again, never dropped."""

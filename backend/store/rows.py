@@ -45,7 +45,7 @@ def added_row(task: Task, params: Mapping[str, Any]) -> tuple[Any, ...]:
         task.priority.value,
         task.rank,
         task.deadline,
-        task.idempotency_key,
+        storable(task.idempotency_key),
         task.fingerprint,
         task.state.value,
         task.attempt,

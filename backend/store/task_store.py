@@ -66,12 +66,12 @@ class TaskStore(Protocol):
         not_before: float,
         spent: bool,
         keep_job: bool = False,
-        held_until: float = 0.0,
+        held_until: float | None = 0.0,
     ) -> bool:
         """Put a claimed task back in its place in the queue; False as with `finish`.
 
         `spent` counts the attempt. `keep_job` where its job may go on, to be found again: until
-        `held_until`, only by the GPU service that has it.
+        `held_until`, only by the GPU service that has it; None where a hold is to stay as it was.
         """
 
     async def recover(self, max_attempts: int, now: float, held_until: float) -> list[Task]:

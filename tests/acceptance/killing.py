@@ -19,7 +19,7 @@ from backend.store.opening import Stores
 from backend.store.outputs.local import LocalOutputStore
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.store.task_store import Serves
-from backend.tasks import Claim, Outcome, Output, Task
+from backend.tasks import Claim, Outcome, Output, Task, TaskState
 
 POINTS = (
     "before_commit",
@@ -55,10 +55,11 @@ class KillingStore(SQLiteTaskStore):
             reached("after_claim")
         return claim
 
-    async def is_current(self, task: Task) -> bool:
-        # Asked when the GPU service has taken the job.
-        reached("after_submit")
-        return await super().is_current(task)
+    async def get(self, task_id: str) -> Task | None:
+        task = await super().get(task_id)
+        if task is not None and task.state is TaskState.RUNNING:
+            reached("after_submit")  # Asked when the GPU service has taken the job.
+        return task
 
     async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
         reached("before_finish")
@@ -70,8 +71,8 @@ class KillingStore(SQLiteTaskStore):
 class KillingOutputs(LocalOutputStore):
     """Between an output and the next step."""
 
-    async def save(self, task_id: str, number: int, data: bytes, content_type: str) -> Output:
-        output = await super().save(task_id, number, data, content_type)
+    async def save(self, task_id: str, name: str, data: bytes, content_type: str) -> Output:
+        output = await super().save(task_id, name, data, content_type)
         reached("after_output")
         return output
 

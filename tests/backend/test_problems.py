@@ -58,7 +58,7 @@ async def test_error_is_a_problem_document(asking: httpx.AsyncClient) -> None:
     ("error", "status", "retryable"),
     [
         (InvalidInput("no"), 422, False),
-        (StorageFull("full"), 507, False),
+        (StorageFull("full"), 507, True),
         (StorageUnavailable("locked"), 503, True),
         (GPUServiceRefused("busy", code="busy", retryable=True), 502, True),
     ],

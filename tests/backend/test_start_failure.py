@@ -203,7 +203,7 @@ def test_password_in_a_url_is_not_shown(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://me:mine@db.example/tasks")
     [line] = complaints(capsys, get_settings)
-    assert line.startswith("DATABASE_URL is '...@db.example/tasks'. ")
+    assert line.startswith("DATABASE_URL is 'mysql://...@db.example/tasks'. ")
     assert "mine" not in line
 
 

@@ -29,8 +29,8 @@ class LocalOutputStore(OutputStore):
         self._folder = folder
         self._fsync = fsync
 
-    async def save(self, task_id: str, number: int, data: bytes, content_type: str) -> Output:
-        name = file_name(number, content_type)
+    async def save(self, task_id: str, name: str, data: bytes, content_type: str) -> Output:
+        name = file_name(name, content_type)
         await asyncio.to_thread(self._write, task_id, name, data)
         return Output(name, content_type, len(data))
 

@@ -59,7 +59,7 @@ class OutputStore(Protocol):
     A file is whole under its name, or not there. Every method raises StorageUnavailable.
     """
 
-    async def save(self, task_id: str, number: int, data: bytes, content_type: str) -> Output:
+    async def save(self, task_id: str, name: str, data: bytes, content_type: str) -> Output:
         """Write one output; it outlives a crash when this returns. Raises StorageFull."""
 
     async def put(self, folder: str, name: str, data: bytes) -> None:
@@ -84,6 +84,6 @@ class OutputStore(Protocol):
         """Take away the files of a folder that nobody has put there since a time."""
 
 
-def file_name(number: int, content_type: str) -> str:
+def file_name(name: str, content_type: str) -> str:
     """The name of one output, such as `0.png`."""
-    return f"{number}{ENDINGS.guess_extension(content_type.partition(';')[0]) or '.bin'}"
+    return f"{name}{ENDINGS.guess_extension(content_type.partition(';')[0]) or '.bin'}"

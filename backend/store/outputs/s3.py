@@ -66,8 +66,8 @@ class S3OutputStore(OutputStore):
                 retry_config=retry,
             )
 
-    async def save(self, task_id: str, number: int, data: bytes, content_type: str) -> Output:
-        name = file_name(number, content_type)
+    async def save(self, task_id: str, name: str, data: bytes, content_type: str) -> Output:
+        name = file_name(name, content_type)
         kind = content_type if CONTENT_TYPE.fullmatch(content_type) else "application/octet-stream"
         await self._write(f"{task_id}/{name}", data, kind)
         return Output(name, content_type, len(data))

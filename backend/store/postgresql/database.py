@@ -42,9 +42,12 @@ CONNECTING: dict[str, Any] = {
 SESSION = """
     SET statement_timeout = '10s';
     SET idle_in_transaction_session_timeout = '10s';
+    SET lock_timeout = '10s';
     SET synchronous_commit = on;
 """
 """A process that stands still in a transaction loses it, and so holds up nobody else."""
+NAMES = ("host", "port", "dbname")
+"""Parts of a URL that a password runs into whose marks are not escaped."""
 
 
 class Database:
@@ -181,13 +184,18 @@ async def _configure(connection: Connection) -> None:
 
 def _parsed(url: str) -> dict[str, Any]:
     try:
-        return dict(conninfo_to_dict(url))
+        parts = dict(conninfo_to_dict(url))
     except psycopg.ProgrammingError:
-        # What it says may quote the URL, and so the password.
+        parts = {}  # What it says may quote the URL, and so the password.
+    read = [str(parts.get(name, "")) for name in NAMES]
+    # A host that begins with / is a folder of sockets.
+    if not parts or any(mark in part for part in read for mark in "@/#" if part[:1] != "/"):
         raise DatabaseUnusable(
             "DATABASE_URL is not what PostgreSQL understands: "
-            "postgresql://user:password@host:5432/database"
-        ) from None
+            "postgresql://user:password@host:5432/database. In a password write %2F for /, "
+            "%23 for #, %40 for @ and %3A for a colon."
+        )
+    return parts
 
 
 def _told(exc: BaseException) -> str:

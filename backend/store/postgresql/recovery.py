@@ -17,7 +17,7 @@ UP_FOR = """
     SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS seconds
 """
 ORPHANED = """
-    SELECT seq, id, attempt, worker FROM tasks
+    SELECT seq, id, started_at, worker FROM tasks
     WHERE state = 'running' AND (worker IS NULL OR worker = %s OR NOT EXISTS (
         SELECT 1 FROM procrastinate_workers WHERE id = tasks.worker
     )) FOR UPDATE SKIP LOCKED
@@ -70,7 +70,7 @@ async def prune_workers(db: Connection, stalled_after: float) -> None:
 async def queue_again(
     db: Connection,
     own: int | None,
-    held: AbstractSet[tuple[str, int]],
+    held: AbstractSet[tuple[str, float | None]],
     max_attempts: int,
     now: float,
     held_until: float,
@@ -81,7 +81,9 @@ async def queue_again(
     claimed is in there before it is seen to run.
     """
     orphaned = await _rows(db, ORPHANED, own)
-    lost = [r["seq"] for r in orphaned if r["worker"] != own or (r["id"], r["attempt"]) not in held]
+    lost = [
+        r["seq"] for r in orphaned if r["worker"] != own or (r["id"], r["started_at"]) not in held
+    ]
     if not lost:
         return []
     failed = await all_of(

@@ -7,7 +7,9 @@ is the truth: a delivery that comes late, twice or for nothing is thrown away.
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from psycopg import Rollback
@@ -48,7 +50,7 @@ class PostgreSQLTaskStore(TaskStore):
         self._worker = WorkerIdentity(self._database, heartbeat) if worker else None
         self._stalled_after = stalled_after
         self._queues = Queues()
-        self._held: set[tuple[str, int]] = set()
+        self._held: set[tuple[str, float | None]] = set()
         self._healed_at = float("-inf")
         self.on_queued: Callable[[], None] = _nobody
         """Called when a task may have come to wait, whichever process sent it."""
@@ -139,7 +141,7 @@ class PostgreSQLTaskStore(TaskStore):
     async def is_current(self, task: Task) -> bool:
         current = await self._database.run(tasks.is_current, task)
         if not current:
-            self._held.discard((task.id, task.attempt))
+            self._held.discard((task.id, task.started_at))
         return current
 
     async def cancel(self, task_id: str, now: float) -> Task | None:
@@ -147,7 +149,7 @@ class PostgreSQLTaskStore(TaskStore):
 
     async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
         finished = await self._database.run(tasks.finish, task, outcome, now)
-        self._held.discard((task.id, task.attempt))
+        self._held.discard((task.id, task.started_at))
         return finished
 
     async def release(
@@ -157,12 +159,12 @@ class PostgreSQLTaskStore(TaskStore):
         not_before: float,
         spent: bool,
         keep_job: bool = False,
-        held_until: float = 0.0,
+        held_until: float | None = 0.0,
     ) -> bool:
         released = await self._database.transact(
             tasks.release, task, not_before, spent, keep_job, held_until
         )
-        self._held.discard((task.id, task.attempt))
+        self._held.discard((task.id, task.started_at))
         return released
 
     async def recover(self, max_attempts: int, now: float, held_until: float) -> list[Task]:
@@ -210,14 +212,20 @@ class PostgreSQLTaskStore(TaskStore):
                 return None
 
     async def _claim_once(self, request: Request) -> Claim | bool:
-        taken: set[tuple[str, int]] = set()
+        taken: set[tuple[str, float | None]] = set()
 
         async def take(db: Connection) -> Claim | bool:
-            self._held.difference_update(taken)  # Of a first try whose connection was lost.
-            found = await claim(db, request, self._queues)
+            asked = request
+            if taken:
+                # A first try whose connection was lost may count: recovery finds that task, which
+                # has this job's id.
+                self._held.difference_update(taken)
+                taken.clear()
+                asked = replace(request, job_id=str(uuid.uuid4()))
+            found = await claim(db, asked, self._queues)
             if isinstance(found, Claim):
                 # Before the commit: from then on, recovery takes it for lost if it is not here.
-                taken.add((found.task.id, found.task.attempt))
+                taken.add((found.task.id, found.task.started_at))
                 self._held.update(taken)
             return found
 
@@ -232,7 +240,7 @@ class PostgreSQLTaskStore(TaskStore):
         if not claiming.cancelled() and claiming.exception() is None:
             found = claiming.result()
             if found is not None:
-                self._held.discard((found.task.id, found.task.attempt))
+                self._held.discard((found.task.id, found.task.started_at))
 
     def _heard(self, payload: dict[str, Any]) -> None:
         if payload.get("state") == "queued":

@@ -24,7 +24,7 @@ from backend.store.rows import (
 )
 from backend.tasks import Outcome, Task, TaskEvent
 
-OF_THIS_ATTEMPT = "id = %s AND attempt = %s AND job_id = %s"
+OF_THIS_ATTEMPT = "id = %s AND attempt = %s AND job_id = %s AND started_at = %s"
 RUNNING = f"{OF_THIS_ATTEMPT} AND state = 'running'"
 """The fence: nothing that an earlier attempt, or a cancelled one, brings home is written."""
 DELIVERED = """
@@ -124,12 +124,18 @@ async def finish(db: Connection, task: Task, outcome: Outcome, now: float) -> bo
 
 
 async def release(
-    db: Connection, task: Task, not_before: float, spent: bool, keep_job: bool, held_until: float
+    db: Connection,
+    task: Task,
+    not_before: float,
+    spent: bool,
+    keep_job: bool,
+    held_until: float | None,
 ) -> bool:
     """In a transaction."""
     update = (
         "UPDATE tasks SET state = 'queued', started_at = NULL, worker = NULL, not_before = %s,"
-        f" attempt = attempt - %s, job_id = %s, service = %s, held_until = %s WHERE {RUNNING}"
+        f" attempt = attempt - %s, job_id = %s, service = %s,"
+        f" held_until = coalesce(%s::float8, held_until) WHERE {RUNNING}"
     )
     rows = await _rows(
         db,
@@ -212,5 +218,5 @@ async def _rows(db: Connection, statement: str, *values: Any) -> list[DictRow]:
     return await (await db.execute(statement, values)).fetchall()
 
 
-def _fence(task: Task) -> tuple[str, int, str | None]:
-    return task.id, task.attempt, task.job_id
+def _fence(task: Task) -> tuple[str, int, str | None, float | None]:
+    return task.id, task.attempt, task.job_id, task.started_at

@@ -78,7 +78,7 @@ class SQLiteTaskStore(TaskStore):
         not_before: float,
         spent: bool,
         keep_job: bool = False,
-        held_until: float = 0.0,
+        held_until: float | None = 0.0,
     ) -> bool:
         return await self._run(self._tasks.release, task, not_before, spent, keep_job, held_until)
 
@@ -116,12 +116,12 @@ class SQLiteTaskStore(TaskStore):
         waiting = [self._additions.popleft() for _ in range(len(self._additions))]
         try:
             self._tasks.add(waiting)
-        except sqlite3.Error:
+        except Exception:
             # What is wrong with one is not to harm the others.
             for addition in waiting:
                 try:
                     self._tasks.add([addition])
-                except sqlite3.Error as exc:
+                except Exception as exc:
                     addition.error = exc
         return wanted.result()
 

@@ -19,12 +19,15 @@ from backend.store.rows import (
     event_of,
     finished_row,
     output_bytes,
+    storable,
     task_of,
 )
 from backend.store.task_store import Serves
 from backend.tasks import Claim, Job, Outcome, Task, TaskEvent
 
-OF_THIS_ATTEMPT = "WHERE id = ? AND attempt = ? AND job_id = ? AND state = 'running'"
+OF_THIS_ATTEMPT = (
+    "WHERE id = ? AND attempt = ? AND job_id = ? AND started_at = ? AND state = 'running'"
+)
 """The fence: nothing that an earlier attempt, or a cancelled one, brings home is written."""
 DUE = f"""
     state = 'queued' AND (not_before <= :now OR not_before > :now + {MOST_AHEAD})
@@ -52,10 +55,10 @@ class Addition:
     task: Task
     params: Mapping[str, Any]
     is_new: bool = False
-    error: sqlite3.Error | None = None
+    error: Exception | None = None
 
     def result(self) -> tuple[Task, bool]:
-        """The task as it stands, and whether it was added. Raises sqlite3.Error."""
+        """The task as it stands, and whether it was added. Raises what kept it from that."""
         if self.error is not None:
             raise self.error
         return self.task, self.is_new
@@ -138,7 +141,8 @@ class SQLiteTasks:
         return kept or task, False
 
     def by_key(self, idempotency_key: str | None) -> Task | None:
-        return self._one(f"SELECT {COLUMNS} FROM tasks WHERE idempotency_key = ?", idempotency_key)
+        key = storable(idempotency_key)
+        return self._one(f"SELECT {COLUMNS} FROM tasks WHERE idempotency_key = ?", key)
 
     def position(self, task_id: str) -> int | None:
         row = self._db.execute(
@@ -203,11 +207,11 @@ class SQLiteTasks:
         )
 
     def release(
-        self, task: Task, not_before: float, spent: bool, keep_job: bool, held_until: float
+        self, task: Task, not_before: float, spent: bool, keep_job: bool, held_until: float | None
     ) -> bool:
         return self._changed(
             "UPDATE tasks SET state = 'queued', started_at = NULL, not_before = ?,"
-            " attempt = attempt - ?, job_id = ?, service = ?, held_until = ?"
+            " attempt = attempt - ?, job_id = ?, service = ?, held_until = coalesce(?, held_until)"
             f" {OF_THIS_ATTEMPT}",
             not_before,
             0 if spent else 1,
@@ -258,5 +262,5 @@ class SQLiteTasks:
         return self._db.execute(statement, values).fetchall()
 
 
-def _fence(task: Task) -> tuple[str, int, str | None]:
-    return task.id, task.attempt, task.job_id
+def _fence(task: Task) -> tuple[str, int, str | None, float | None]:
+    return task.id, task.attempt, task.job_id, task.started_at

@@ -28,7 +28,7 @@ class Served:
     content_type: str = ""
 
     async def keeps(self, data: bytes, content_type: str = "video/mp4") -> None:
-        output = await self.outputs.save("t1", 0, data, content_type)
+        output = await self.outputs.save("t1", "0", data, content_type)
         self.found = await self.outputs.file("t1", output)
         self.content_type = content_type
 

@@ -130,7 +130,7 @@ async def test_high_goes_before_what_waits(gpu: GPUService, settings: Settings) 
     assert [task["priority"] for task in tasks] == ["high", "normal", "low"]
 
 
-@pytest.mark.parametrize("word", ["urgent", "HIGH", "1"])
+@pytest.mark.parametrize("word", ["urgent", "highest", "1"])
 async def test_unknown_priority_is_422_and_names_those_there_are(
     client: httpx.AsyncClient, word: str
 ) -> None:

@@ -56,7 +56,7 @@ async def ended(
     """A task that ended so many seconds ago, whose file is said to have that size."""
     await queued(store, task_id(number))
     task = await claimed(store, job_id=f"job {number}")
-    output = await disk.save(task.id, 0, b"data", PNG)
+    output = await disk.save(task.id, "0", b"data", PNG)
     made = (Output(output.file, PNG, size),) if state is TaskState.DONE else ()
     assert await store.finish(task, Outcome(state, made), NOW - ago)
     return task.id

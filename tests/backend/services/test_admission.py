@@ -1,5 +1,6 @@
 """Whether another task is taken."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,18 @@ async def test_refused_task_does_not_fill_the_queue(
     await store.cancel("t1", 2500.0)
     clock.now += COUNT_SECONDS
     await admission.check()
+
+
+async def test_burst_does_not_go_past_the_bound(store: SQLiteTaskStore, room: Room) -> None:
+    admission = Admission(store, room, 5)
+
+    async def submit(number: int) -> bool:
+        try:
+            await admission.check()
+        except QueueFull:
+            return False
+        await queued(store, f"t{number}")
+        return True
+
+    taken = await asyncio.gather(*(submit(number) for number in range(50)))
+    assert (sum(taken), await store.queued()) == (5, 5)

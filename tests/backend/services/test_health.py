@@ -17,7 +17,7 @@ from tests.backend.gpu_service import GPU_URL, GPUService
 class BrokenClient(GPUClient):
     """A client whose health check does what none should."""
 
-    async def check_health(self) -> bool:
+    async def check_health(self, *, with_comfyui: bool = False) -> bool:
         raise RuntimeError("odd")
 
 

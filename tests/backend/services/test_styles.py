@@ -47,8 +47,9 @@ def test_file_is_read(tmp_path: Path) -> None:
     assert styles == {"ink": Style(prompt="ink of {prompt}"), "plain": Style()}
 
 
-def test_no_file_is_no_styles(tmp_path: Path) -> None:
-    assert read_styles(tmp_path / "styles.json") == {}
+def test_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StylesInvalid, match=r"nope\.json"):
+        read_styles(tmp_path / "nope.json")
 
 
 @pytest.mark.parametrize(

@@ -77,10 +77,11 @@ async def test_every_output_is_kept_in_its_order(
     await queued(store)
     async with working():
         task = await ended(store)
+    job = str(task.job_id)[:8]
     assert [(each.file, each.content_type, each.size) for each in task.outputs] == [
-        ("0.png", "image/png", len(picture())),
-        ("1.mp4", "video/mp4", 4),
-        ("2.txt", "text/plain; charset=utf-8", 6),
+        (f"0-{job}.png", "image/png", len(picture())),
+        (f"1-{job}.mp4", "video/mp4", 4),
+        (f"2-{job}.txt", "text/plain; charset=utf-8", 6),
     ]
     assert [await outputs.read("t1", each) for each in task.outputs] == [
         picture(),

@@ -27,7 +27,6 @@ from tests.conditions import eventually
 LOST: dict[str, Any] = {
     "broken off": lambda job: job.break_off(),
     "silent": lambda job: job.break_off(httpx.ReadTimeout("silent")),
-    "ended without an end": lambda job: job.hang_up(),
     "half a body": lambda job: job.break_off(httpx.RemoteProtocolError("incomplete")),
 }
 
@@ -62,6 +61,19 @@ async def test_next_attempt_finds_the_same_job(
     assert (task.state, task.attempt) == (TaskState.DONE, 2)
     assert put_ids(gpu) == [task.job_id, task.job_id]
     assert resumes(gpu) == [False, True]
+
+
+async def test_job_that_a_stopping_gpu_service_let_go_costs_no_attempt_and_is_found_again(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    for _ in range(6):
+        gpu.answers(FakeJob.hang_up)
+    await queued(store)
+    async with working(max_attempts=5):
+        task = await ended(store)
+    assert (task.state, task.attempt) == (TaskState.DONE, 1)
+    assert set(put_ids(gpu)) == {task.job_id}
+    assert gpu.cancelled == []
 
 
 async def test_connection_that_is_always_lost_has_failed_in_the_end(

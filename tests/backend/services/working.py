@@ -19,7 +19,7 @@ from tests.backend.gpu_service import FakeJob, GPUService
 from tests.backend.making import claimed, kept, process, queued
 from tests.conditions import eventually
 
-QUICK = Pace(idle=0.02, away=0.02, backoff=0.02)
+QUICK = Pace(idle=0.02, away=0.02, storage=0.02, backoff=0.02)
 RETRYABLE = {"code": "comfyui_lost_job", "detail": "ComfyUI restarted.", "retryable": True}
 
 MakeRunner = Callable[[float], AttemptRunner]
@@ -37,7 +37,7 @@ class FullStore(SQLiteTaskStore):
         not_before: float,
         spent: bool,
         keep_job: bool = False,
-        held_until: float = 0.0,
+        held_until: float | None = 0.0,
     ) -> bool:
         raise StorageFull("The disk is full.")
 

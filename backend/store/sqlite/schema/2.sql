@@ -10,7 +10,9 @@ ALTER TABLE tasks ADD COLUMN held_until REAL NOT NULL DEFAULT 0;
 ALTER TABLE tasks ADD COLUMN worker TEXT;
 ALTER TABLE tasks ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
 
-UPDATE tasks SET rank = created_at, bytes = length(params);
+UPDATE tasks SET rank = created_at, bytes = length(params) + coalesce(
+    (SELECT sum(json_extract(value, '$.size')) FROM json_each(outputs)), 0
+);
 
 DROP INDEX tasks_queued;
 DROP INDEX tasks_running;

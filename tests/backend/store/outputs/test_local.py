@@ -47,14 +47,14 @@ def outputs(folder: Path, disk: Disk) -> LocalOutputStore:
 
 
 async def test_output_lies_in_its_task_s_folder(outputs: LocalOutputStore, folder: Path) -> None:
-    await outputs.save("t1", 2, picture(), PNG)
+    await outputs.save("t1", "2", picture(), PNG)
     assert (folder / "t1" / "2.png").read_bytes() == picture()
 
 
 async def test_file_is_synced_before_it_has_its_name_and_its_folders_after(
     outputs: LocalOutputStore, disk: Disk
 ) -> None:
-    await outputs.save("t1", 0, picture(), PNG)
+    await outputs.save("t1", "0", picture(), PNG)
     (part, before), *after = disk.seen
     assert part.startswith(".0.png.")
     assert before == []
@@ -71,7 +71,7 @@ async def test_folder_that_cannot_be_made_is_told(outputs: LocalOutputStore, fol
     (folder / "t2").mkdir(parents=True)
     (folder / "t1").write_text("a file is in the way")
     with pytest.raises(StorageUnavailable, match="cannot be written"):
-        await outputs.save("t1", 0, picture(), PNG)
+        await outputs.save("t1", "0", picture(), PNG)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
@@ -80,16 +80,16 @@ async def test_full_disk_is_told_with_the_folder(
 ) -> None:
     disk.full = number
     with pytest.raises(StorageFull, match=f"free room under {folder}"):
-        await outputs.save("t1", 0, picture(), PNG)
+        await outputs.save("t1", "0", picture(), PNG)
 
 
 async def test_full_disk_leaves_the_old_file_whole_and_nothing_else(
     outputs: LocalOutputStore, disk: Disk, folder: Path
 ) -> None:
-    output = await outputs.save("t1", 0, picture(size=(1, 1)), PNG)
+    output = await outputs.save("t1", "0", picture(size=(1, 1)), PNG)
     disk.full = errno.ENOSPC
     with pytest.raises(StorageFull):
-        await outputs.save("t1", 0, picture(size=(2, 2)), PNG)
+        await outputs.save("t1", "0", picture(size=(2, 2)), PNG)
     assert await outputs.read("t1", output) == picture(size=(1, 1))
     assert [path.name for path in (folder / "t1").iterdir()] == ["0.png"]
 
@@ -99,9 +99,9 @@ async def test_output_is_saved_once_there_is_room_again(
 ) -> None:
     disk.full = errno.ENOSPC
     with pytest.raises(StorageFull):
-        await outputs.save("t1", 0, picture(), PNG)
+        await outputs.save("t1", "0", picture(), PNG)
     disk.full = 0
-    output = await outputs.save("t1", 0, picture(), PNG)
+    output = await outputs.save("t1", "0", picture(), PNG)
     assert await outputs.read("t1", output) == picture()
 
 
@@ -116,9 +116,9 @@ async def test_what_another_process_is_writing_is_left_alone(
         raise OSError(errno.EIO, "stopped here")
 
     with pytest.raises(StorageUnavailable):
-        await LocalOutputStore(folder, stopped).save("t1", 0, b"lost", PNG)
+        await LocalOutputStore(folder, stopped).save("t1", "0", b"lost", PNG)
     theirs[0].write_bytes(b"half a pict")
-    output = await outputs.save("t1", 0, picture(), PNG)
+    output = await outputs.save("t1", "0", picture(), PNG)
     theirs[0].write_bytes(b"half a picture, resumed")
     assert await outputs.read("t1", output) == picture()
 
@@ -158,7 +158,7 @@ async def test_what_a_crash_left_half_written_goes_after_an_hour(
 async def test_files_beside_the_folders_are_not_listed(
     outputs: LocalOutputStore, folder: Path
 ) -> None:
-    await outputs.save("t1", 0, picture(), PNG)
+    await outputs.save("t1", "0", picture(), PNG)
     (folder / "README").write_text("somebody's")
     assert [each.name for each in await outputs.folders()] == ["t1"]
 

@@ -70,33 +70,33 @@ async def folder_names(outputs: OutputStore) -> set[str]:
 async def test_ending_is_told_by_the_content_type(
     outputs: OutputStore, content_type: str, file: str
 ) -> None:
-    output = await outputs.save("t1", 0, b"data", content_type)
+    output = await outputs.save("t1", "0", b"data", content_type)
     assert (output.file, output.content_type) == (file, content_type)
     assert await outputs.read("t1", output) == b"data"
 
 
 @pytest.mark.parametrize("data", [picture(), b""], ids=["a picture", "nothing"])
 async def test_saved_output_can_be_read(outputs: OutputStore, data: bytes) -> None:
-    output = await outputs.save("t1", 0, data, PNG)
+    output = await outputs.save("t1", "0", data, PNG)
     assert output.size == len(data)
     assert await outputs.read("t1", output) == data
 
 
 async def test_second_attempt_replaces_the_first(outputs: OutputStore) -> None:
-    await outputs.save("t1", 0, picture(size=(1, 1)), PNG)
-    output = await outputs.save("t1", 0, picture(size=(2, 2)), PNG)
+    await outputs.save("t1", "0", picture(size=(1, 1)), PNG)
+    output = await outputs.save("t1", "0", picture(size=(2, 2)), PNG)
     assert await outputs.read("t1", output) == picture(size=(2, 2))
 
 
 async def test_file_that_is_not_there_is_none(outputs: OutputStore) -> None:
-    await outputs.save("t1", 0, picture(), PNG)
+    await outputs.save("t1", "0", picture(), PNG)
     missing = Output("1.png", PNG, 1)
     assert await outputs.read("t1", missing) is None
     assert await outputs.file("t1", missing) is None
 
 
 async def test_file_can_be_had_in_parts(outputs: OutputStore) -> None:
-    output = await outputs.save("t1", 0, b"0123456789", PNG)
+    output = await outputs.save("t1", "0", b"0123456789", PNG)
     match await outputs.file("t1", output):
         case LocalFile(path):
             assert path.read_bytes() == b"0123456789"
@@ -119,8 +119,8 @@ async def test_many_may_write_one_name_at_once(outputs: OutputStore) -> None:
 
 
 async def test_removed_task_has_no_files(outputs: OutputStore) -> None:
-    made = [await outputs.save("t1", number, picture(), PNG) for number in (0, 1)]
-    kept = await outputs.save("t11", 0, picture(), PNG)
+    made = [await outputs.save("t1", name, picture(), PNG) for name in ("0", "1")]
+    kept = await outputs.save("t11", "0", picture(), PNG)
     await outputs.remove("t1")
     assert [await outputs.read("t1", each) for each in made] == [None, None]
     assert await outputs.read("t11", kept) == picture()
@@ -132,15 +132,15 @@ async def test_task_without_files_can_be_removed(outputs: OutputStore) -> None:
 
 
 async def test_folders_are_listed_with_their_age(outputs: OutputStore) -> None:
-    await outputs.save("t1", 0, picture(), PNG)
-    await outputs.save("t1", 1, picture(), PNG)
+    await outputs.save("t1", "0", picture(), PNG)
+    await outputs.save("t1", "1", picture(), PNG)
     await outputs.put("uploads", "name", b"data")
     assert await folder_names(outputs) == {"t1", "uploads"}
     assert all(abs(each.touched - time.time()) < 60 for each in await outputs.folders())
 
 
 async def test_removed_task_is_not_listed(outputs: OutputStore) -> None:
-    await outputs.save("t1", 0, picture(), PNG)
+    await outputs.save("t1", "0", picture(), PNG)
     await outputs.remove("t1")
     assert await folder_names(outputs) == set()
 
@@ -155,13 +155,13 @@ async def test_only_what_is_untouched_is_removed(outputs: OutputStore) -> None:
 
 async def test_only_the_named_folder_loses_what_is_untouched(outputs: OutputStore) -> None:
     await outputs.put("uploads", "name", b"data")
-    output = await outputs.save("t1", 0, picture(), PNG)
+    output = await outputs.save("t1", "0", picture(), PNG)
     await outputs.remove_untouched("uploads", time.time() + 60)
     assert await outputs.read("t1", output) == picture()
 
 
 async def test_without_a_url_outputs_are_in_the_data_folder(tmp_path: Path) -> None:
-    await open_outputs("", tmp_path).save("t1", 0, picture(), PNG)
+    await open_outputs("", tmp_path).save("t1", "0", picture(), PNG)
     assert (tmp_path / "outputs" / "t1" / "0.png").read_bytes() == picture()
 
 

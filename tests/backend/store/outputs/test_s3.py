@@ -19,7 +19,7 @@ from tests.s3_server import HOST, S3Server, running_s3, use_s3
 PNG = "image/png"
 OUTPUT = Output("0.png", PNG, 4)
 CALLS: dict[str, Callable[[OutputStore], Awaitable[object]]] = {
-    "save": lambda outputs: outputs.save("t1", 0, b"data", PNG),
+    "save": lambda outputs: outputs.save("t1", "0", b"data", PNG),
     "put": lambda outputs: outputs.put("uploads", "name", b"data"),
     "read": lambda outputs: outputs.read("t1", OUTPUT),
     "file": lambda outputs: outputs.file("t1", OUTPUT),
@@ -70,12 +70,12 @@ async def content_type(bucket: str, key: str) -> object:
 async def test_output_lies_under_the_prefix_with_its_content_type(
     bucket: str, tmp_path: Path, url: str, key: str
 ) -> None:
-    await open_outputs(url.format(bucket), tmp_path).save("t1", 0, b"data", PNG)
+    await open_outputs(url.format(bucket), tmp_path).save("t1", "0", b"data", PNG)
     assert await content_type(bucket, key) == PNG
 
 
 async def test_content_type_that_is_none_is_not_sent(bucket: str, outputs: OutputStore) -> None:
-    output = await outputs.save("t1", 0, b"data", "image/png\r\nX-Odd: yes")
+    output = await outputs.save("t1", "0", b"data", "image/png\r\nX-Odd: yes")
     key = f"pre/fix/t1/{output.file}"
     assert await content_type(bucket, key) == "application/octet-stream"
 
@@ -83,7 +83,7 @@ async def test_content_type_that_is_none_is_not_sent(bucket: str, outputs: Outpu
 async def test_other_prefixes_of_the_bucket_are_not_ours(bucket: str, tmp_path: Path) -> None:
     ours = open_outputs(f"s3://{bucket}/ours", tmp_path)
     theirs = open_outputs(f"s3://{bucket}/theirs", tmp_path)
-    await theirs.save("t1", 0, b"data", PNG)
+    await theirs.save("t1", "0", b"data", PNG)
     await ours.remove("t1")
     assert await ours.folders() == []
     assert await theirs.read("t1", OUTPUT) == b"data"
@@ -91,7 +91,7 @@ async def test_other_prefixes_of_the_bucket_are_not_ours(bucket: str, tmp_path: 
 
 async def test_large_output_comes_back_whole(outputs: OutputStore) -> None:
     data = bytes(range(256)) * (PIECE // 256 + 1)
-    output = await outputs.save("t1", 0, data, "video/mp4")
+    output = await outputs.save("t1", "0", data, "video/mp4")
     assert await outputs.read("t1", output) == data
 
 
@@ -105,10 +105,10 @@ async def test_file_that_is_put_again_is_touched(outputs: OutputStore) -> None:
 
 
 async def test_part_of_another_version_is_refused(outputs: OutputStore) -> None:
-    output = await outputs.save("t1", 0, b"0123456789", PNG)
+    output = await outputs.save("t1", "0", b"0123456789", PNG)
     file = await outputs.file("t1", output)
     assert isinstance(file, RemoteFile)
-    await outputs.save("t1", 0, b"another one", PNG)
+    await outputs.save("t1", "0", b"another one", PNG)
     with pytest.raises(StorageUnavailable):
         await file.part(0, 5)
 
@@ -122,7 +122,7 @@ async def test_server_that_is_away_is_told_with_what_to_check(
 
 
 async def test_server_that_comes_back_is_used_again(s3: S3Server, outputs: OutputStore) -> None:
-    output = await outputs.save("t1", 0, b"data", PNG)
+    output = await outputs.save("t1", "0", b"data", PNG)
     s3.stop()
     try:
         with pytest.raises(StorageUnavailable):
@@ -158,7 +158,7 @@ async def test_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyP
             "bucket", retry={"max_retries": 0}, client={"timeout": timedelta(milliseconds=200)}
         )
         with pytest.raises(StorageUnavailable, match="cannot be used"):
-            await outputs.save("t1", 0, b"data", PNG)
+            await outputs.save("t1", "0", b"data", PNG)
 
 
 @pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"])

@@ -63,6 +63,33 @@ async def test_result_whose_commit_was_not_answered_counts(
     assert len(await cut_store.events("t1")) == 3
 
 
+async def test_two_tasks_do_not_share_a_job_though_a_commit_was_not_answered(
+    cut_store: PostgreSQLTaskStore, proxy: tuple[CuttingProxy, int]
+) -> None:
+    await queued(cut_store, "t1")
+    await queued(cut_store, "t2")
+    proxy[0].cut_at = b"COMMIT"
+    claim = await offered(cut_store)
+    assert claim is not None
+    jobs = {(await kept(cut_store, name)).job_id for name in ("t1", "t2")}
+    assert len(jobs) == 2
+    [found] = await cut_store.recover(5, 2100.0, 0.0)
+    assert {found.id, claim.task.id} == {"t1", "t2"}
+    assert await cut_store.is_current(claim.task)
+
+
+async def test_second_try_of_a_release_does_not_undo_the_next_claim(
+    cut_store: PostgreSQLTaskStore,
+) -> None:
+    await queued(cut_store)
+    first = await claimed(cut_store, 2000.0)
+    assert await cut_store.release(first, not_before=0.0, spent=False, keep_job=True)
+    second = await claimed(cut_store, 2200.0)
+    assert (second.attempt, second.job_id) == (first.attempt, first.job_id)
+    assert not await cut_store.release(first, not_before=0.0, spent=False, keep_job=True)
+    assert await cut_store.is_current(second)
+
+
 async def test_claim_whose_commit_was_not_answered_is_found_and_run(
     cut_store: PostgreSQLTaskStore, proxy: tuple[CuttingProxy, int]
 ) -> None:
