@@ -19,7 +19,7 @@ from backend.services.upkeep import RECOVER_SECONDS, Upkeep
 from backend.services.worker import Pace, TaskWorker
 from backend.store.opening import Stores, stores_of
 from backend.store.outputs.output_store import OutputStore
-from backend.store.task_store import TaskStore
+from backend.store.task_store import SharedTaskStore, TaskStore
 
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
 """Each job that runs has a connection of its own: how many there are, the slots say."""
@@ -43,6 +43,8 @@ class Engine:
     live: LiveHub
     workers: Sequence[TaskWorker]
     upkeep: Upkeep
+    shared: SharedTaskStore | None = None
+    """The store, where other processes use it too."""
 
     @property
     def alive(self) -> bool:
@@ -102,6 +104,7 @@ async def running_engine(
             catalogue=catalogue,
             live=live,
             upkeep=upkeep,
+            shared=stores.shared,
             workers=[
                 _worker(settings, stores, services, service, catalogue, live) for service in own
             ],

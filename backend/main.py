@@ -28,6 +28,7 @@ from backend.services.readiness import (
     has_room,
     still_works,
     store_answers,
+    worker_lives,
 )
 from backend.services.retention import Retention
 from backend.services.room import Room
@@ -128,7 +129,10 @@ def _readiness(engine: Engine, room: Room) -> Readiness:
             "disk": has_room(room),
             "worker": still_works(engine),
         },
-        notes={"gpu_service": gpu_service_answers(engine.services)},
+        notes={
+            "gpu_service": gpu_service_answers(engine.services),
+            **({"workers": worker_lives(engine.shared)} if engine.shared else {}),
+        },
     )
 
 

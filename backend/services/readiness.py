@@ -9,7 +9,7 @@ from backend.schemas.response_probe import Finding, ReadinessResponse
 from backend.services.gpu_services import GPUServices
 from backend.services.health import Alive
 from backend.services.room import Room
-from backend.store.task_store import TaskStore
+from backend.store.task_store import SharedTaskStore, TaskStore
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +17,8 @@ CHECK_SECONDS = 2.0
 """That a check may take. What cannot be told in that time is not in order."""
 NOTE_SECONDS = 0.5
 """That a note may take: whoever asks gives up after a second, and takes that for not ready."""
+
+NO_WORKER = "No worker is alive: tasks wait. Start `python -m backend.worker`, one a GPU service."
 
 Check = Callable[[], Awaitable[str | None]]
 """What is wrong, or None. A BackendError that it raises is what is wrong, too."""
@@ -101,6 +103,15 @@ def still_works(engine: Alive) -> Check:
 
     async def check() -> str | None:
         return None if engine.alive else "A worker has died. Start the backend again."
+
+    return check
+
+
+def worker_lives(store: SharedTaskStore) -> Check:
+    """A worker is there, somewhere."""
+
+    async def check() -> str | None:
+        return None if await store.workers() else NO_WORKER
 
     return check
 

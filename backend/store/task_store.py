@@ -115,6 +115,9 @@ class SharedTaskStore(TaskStore, Protocol):
     on_queued: Callable[[], None]
     """Called when a task may have come to wait, whichever process sent it."""
 
+    async def workers(self) -> int:
+        """How many workers are alive, whatever process they are in."""
+
     def listen(self, heard: Callable[[dict[str, Any]], None], missed: Callable[[], None]) -> None:
         """Hear of every task; `missed` says that some news may not have come."""
 

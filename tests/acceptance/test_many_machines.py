@@ -128,6 +128,22 @@ def test_requests_are_refused_while_the_database_is_away_and_taken_when_it_is_ba
     assert ended(backend, submit(backend))["status"] == "done"
 
 
+def test_backend_without_workers_says_so(fleet: Fleet) -> None:
+    backend = fleet.backends[0]
+
+    def notes() -> list[str]:
+        ready = httpx.get(f"{backend.url}/readyz", trust_env=False).json()
+        return [each["check"] for each in ready["notes"]]
+
+    assert notes() == []
+    for worker in fleet.workers:
+        assert worker.signal(signal.SIGTERM) == 0
+    assert notes() == ["workers"]
+    for worker in fleet.workers:
+        worker.launch()
+    eventually(lambda: notes() == [])
+
+
 def test_backend_that_finds_no_database_says_so_in_one_line(tmp_path: Path) -> None:
     with postgresql_fleet(tmp_path, 0.05) as fleet:
         assert fleet.database is not None

@@ -20,7 +20,7 @@ from backend.store.postgresql.database import Connection, Database
 from backend.store.postgresql.listener import Heard, Listener
 from backend.store.postgresql.migrations import migrate
 from backend.store.postgresql.previews import StoredPreview
-from backend.store.postgresql.worker import WorkerIdentity
+from backend.store.postgresql.worker import WorkerIdentity, living
 from backend.store.task_store import Serves, TaskStore
 from backend.tasks import Claim, Outcome, Task, TaskEvent
 
@@ -77,6 +77,9 @@ class PostgreSQLTaskStore(TaskStore):
         if self._worker is not None:
             await self._worker.stop()
         await self._database.close()
+
+    async def workers(self) -> int:
+        return await self._database.run(living, self._stalled_after)
 
     def listen(self, heard: Heard, missed: Callable[[], None]) -> None:
         """Hear of every task, whichever process has it; called in the event loop.

@@ -14,6 +14,17 @@ RETRY_SECONDS = 1.0
 """Between tries while the database does not answer."""
 
 
+async def living(db: Connection, stalled_after: float) -> int:
+    """How many workers have sent a life sign lately."""
+    found = await db.execute(
+        "SELECT count(*) AS number FROM procrastinate_workers"
+        " WHERE last_heartbeat > now() - make_interval(secs => %s)",
+        (stalled_after,),
+    )
+    row = await found.fetchone()
+    return int(row["number"]) if row else 0
+
+
 class WorkerIdentity:
     """Registered from `start` to `stop`; registers anew where others took it for dead."""
 
