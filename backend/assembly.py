@@ -1,15 +1,18 @@
 """What a process is put together from, opened in order and closed in reverse."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+import anyio
 import httpx
 
 from backend.clients.gpu_client import GPUClient
 from backend.config import Settings
+from backend.errors import StorageUnavailable
 from backend.services.attempt import AttemptRunner
 from backend.services.catalogue import ModeCatalogue
 from backend.services.exchange import LiveExchange
@@ -17,10 +20,15 @@ from backend.services.gpu_services import GPUService, GPUServices
 from backend.services.live import LiveHub
 from backend.services.upkeep import RECOVER_SECONDS, Upkeep
 from backend.services.worker import Pace, TaskWorker
+from backend.shutdown import on_stop_signal
 from backend.store.opening import Stores, stores_of
 from backend.store.outputs.output_store import OutputStore
 from backend.store.task_store import SharedTaskStore, TaskStore
 
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2.0
+"""Between tries to open a database."""
 LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
 """Each job that runs has a connection of its own: how many there are, the slots say."""
 
@@ -80,7 +88,7 @@ async def running_engine(
         )
         own = [service for service in services if runs(service)]
         stores = make_stores(settings, worker=bool(own))
-        await stores.tasks.open()
+        await _open(stores)
         stack.push_async_callback(stores.tasks.close)
         live = LiveHub()
         if stores.shared is not None:
@@ -114,6 +122,26 @@ async def running_engine(
         for worker in engine.workers:
             await stack.enter_async_context(worker)
         yield engine
+
+
+async def _open(stores: Stores) -> None:
+    """Open the tasks' store; one that others use too is waited for, until a stop signal comes.
+
+    It may be started after us, and nobody may be there to start us again.
+    """
+    trouble, stop = "", asyncio.Event()
+    with on_stop_signal(stop.set):
+        while True:
+            try:
+                return await stores.tasks.open()
+            except StorageUnavailable as exc:
+                if stores.shared is None or stop.is_set():
+                    raise
+                if exc.message != trouble:
+                    log.error("Waiting for the task database: %s", exc.message)
+                trouble = exc.message
+            with anyio.move_on_after(RETRY_SECONDS):
+                await stop.wait()
 
 
 def _worker(

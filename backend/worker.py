@@ -5,13 +5,12 @@ import asyncio
 import logging
 import signal
 import sys
-from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 # `python worker.py` in this folder: the package is one level up.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from backend.assembly import Engine, running_engine
+from backend.assembly import running_engine
 from backend.config import Settings, get_settings
 from backend.errors import BackendError, StorageUnavailable
 from backend.start_failure import settings_or_exit
@@ -21,7 +20,6 @@ log = logging.getLogger("backend.worker")
 
 CANNOT_START = 3
 WRONG_SETTING = 2
-RETRY_SECONDS = 2.0
 
 
 async def run(settings: Settings, url: str) -> None:
@@ -33,9 +31,8 @@ async def run(settings: Settings, url: str) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, hear)
-    async with AsyncExitStack() as stack:
-        engine = await _started(stack, settings, url, stop)
-        if engine is not None:
+    try:
+        async with running_engine(settings, runs=lambda service: service.url == url) as engine:
             log.info("Worker of %s started, %d slots", url, settings.worker_concurrency)
             await stop.wait()
             log.info("Worker of %s stops: no more tasks are taken", url)
@@ -44,26 +41,10 @@ async def run(settings: Settings, url: str) -> None:
             await asyncio.wait({drain, impatience}, return_when=asyncio.FIRST_COMPLETED)
             drain.cancel()
             impatience.cancel()
+    except StorageUnavailable:
+        if not stop.is_set():  # Else it was told to stop while it waited for its database.
+            raise
     log.info("Worker of %s stopped", url)
-
-
-async def _started(
-    stack: AsyncExitStack, settings: Settings, url: str, stop: asyncio.Event
-) -> Engine | None:
-    """The engine, once its database answers: nobody is there to start a worker again."""
-    trouble = ""
-    while not stop.is_set():
-        try:
-            return await stack.enter_async_context(
-                running_engine(settings, runs=lambda service: service.url == url)
-            )
-        except StorageUnavailable as exc:
-            if exc.message != trouble:
-                log.error("Worker of %s waits: %s", url, exc.message)
-            trouble = exc.message
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
-    return None
 
 
 def main(arguments: list[str]) -> int:

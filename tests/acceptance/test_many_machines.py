@@ -144,31 +144,32 @@ def test_backend_without_workers_says_so(fleet: Fleet) -> None:
     eventually(lambda: notes() == [])
 
 
-def test_backend_that_finds_no_database_says_so_in_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["backends", "workers"])
+def test_process_that_finds_no_database_waits_for_it(tmp_path: Path, kind: str) -> None:
     with postgresql_fleet(tmp_path, 0.05) as fleet:
         assert fleet.database is not None
         fleet.database.stop()
-        backend = fleet.backends[0]
-        backend.launch()
-        assert backend.process is not None
-        assert backend.process.wait(30) == 3
-        log = backend.log.read_text()
-        [line] = [each for each in log.splitlines() if "cannot start" in each]
-        assert "CRITICAL" in line
-        assert "secret" not in log
-        assert "Traceback" not in log
-
-
-def test_worker_that_finds_no_database_waits_for_it(tmp_path: Path) -> None:
-    with postgresql_fleet(tmp_path, 0.05) as fleet:
-        assert fleet.database is not None
-        fleet.database.stop()
-        worker = fleet.workers[0]
-        worker.launch()
-        eventually(lambda: "waits:" in worker.log.read_text())
+        program: Program = getattr(fleet, kind)[0]
+        program.launch()
+        eventually(lambda: "Waiting for the task database" in program.log.read_text())
         fleet.database.launch()
-        eventually(lambda: "started, 2 slots" in worker.log.read_text())
-        log = worker.log.read_text()
-        assert log.count("waits:") == 1
+        up = {"backends": "startup complete", "workers": "started, 2 slots"}[kind]
+        eventually(lambda: up in program.log.read_text())
+        log = program.log.read_text()
+        assert log.count("Waiting for") <= 2  # Refused at first, perhaps starting up then.
         assert "secret" not in log
         assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(("kind", "status"), [("backends", 3), ("workers", 0)])
+def test_process_that_waits_for_its_database_can_be_stopped(
+    tmp_path: Path, kind: str, status: int
+) -> None:
+    with postgresql_fleet(tmp_path, 0.05) as fleet:
+        assert fleet.database is not None
+        fleet.database.stop()
+        program: Program = getattr(fleet, kind)[0]
+        program.launch()
+        eventually(lambda: "Waiting for the task database" in program.log.read_text())
+        assert program.signal(signal.SIGTERM) == status
+        assert "Traceback" not in program.log.read_text()

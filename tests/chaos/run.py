@@ -21,8 +21,6 @@ from tests.chaos.orders import Clients, Order, plan_orders
 from tests.chaos.records import Record, read_records
 
 POLL_SECONDS = 0.2
-CANNOT_START = 3
-"""The exit status of a program that finds, for one, its database away when it starts."""
 AROUND = 2.0
 """Seconds around a repeat whose kills are shown with it."""
 LINES, LINE = 60, 300
@@ -95,12 +93,10 @@ class Chaos:
         for task_id, record in self.records.items():
             if (problem := record.problem()) is not None:
                 self._find(f"task {task_id}: {problem}", task_id)
-        kills = max((at for times in self.killer.times.values() for at in times), default=0.0)
         for each in self.killer.exits:
-            if each.status != CANNOT_START or (self.plan.outage and each.at > kills):
-                self.findings.append(
-                    f"{each.name} ended by itself with {each.status}, before {clock(each.at)}"
-                )
+            self.findings.append(
+                f"{each.name} ended by itself with {each.status}, before {clock(each.at)}"
+            )
 
     def look_at_executions(self) -> None:
         """What the ComfyUIs have written down."""
