@@ -7,7 +7,6 @@ owns the data folder; a lock on it keeps a second one out.
 import asyncio
 import sqlite3
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,21 +30,30 @@ class SQLiteTaskStore(TaskStore):
         self._folder = folder
         self._owned = DataFolder(folder)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="task-store")
-        self._additions: deque[Addition] = deque()
+        self._additions: list[tuple[Addition, asyncio.Future[None]]] = []
+        self._adding: asyncio.Task[None] | None = None
         self._tasks: SQLiteTasks
 
     async def open(self) -> None:
         await self._run(self._open)
 
     async def close(self) -> None:
+        if self._adding is not None:
+            await asyncio.wait([self._adding])
         await self._run(self._close)
         self._thread.shutdown()
 
     async def add(self, task: Task, params: Mapping[str, Any]) -> tuple[Task, bool]:
         # What comes while the thread is busy is added, and synced to disk, together.
-        addition = Addition(task, params)
-        self._additions.append(addition)
-        return await self._run(self._add_waiting, addition)
+        addition, added = Addition(task, params), asyncio.get_running_loop().create_future()
+        self._additions.append((addition, added))
+        if self._adding is None or self._adding.done():
+            self._adding = asyncio.create_task(self._add_waiting(), name="additions")
+        await added
+        try:
+            return addition.result()
+        except sqlite3.Error as exc:
+            raise self._translated(exc) from exc
 
     async def get(self, task_id: str) -> Task | None:
         return await self._run(self._tasks.get, task_id)
@@ -106,24 +114,37 @@ class SQLiteTaskStore(TaskStore):
             # Shielded: what has been asked for is done, even where the caller is cancelled.
             return await asyncio.shield(loop.run_in_executor(self._thread, function, *args))
         except sqlite3.Error as exc:
-            if getattr(exc, "sqlite_errorcode", None) == SQLITE_FULL or "full" in str(exc):
-                raise StorageFull(
-                    f"The disk of the data folder is full: free room under {self._folder}."
-                ) from exc
-            raise StorageUnavailable(f"The task database cannot be used: {exc}.") from exc
+            raise self._translated(exc) from exc
 
-    def _add_waiting(self, wanted: Addition) -> tuple[Task, bool]:
-        waiting = [self._additions.popleft() for _ in range(len(self._additions))]
+    def _translated(self, exc: sqlite3.Error) -> StorageFull | StorageUnavailable:
+        if getattr(exc, "sqlite_errorcode", None) == SQLITE_FULL or "full" in str(exc):
+            return StorageFull(
+                f"The disk of the data folder is full: free room under {self._folder}."
+            )
+        return StorageUnavailable(f"The task database cannot be used: {exc}.")
+
+    async def _add_waiting(self) -> None:
+        while self._additions:
+            waiting, self._additions = self._additions, []
+            try:
+                await self._run(self._add_all, [addition for addition, _ in waiting])
+            except Exception as exc:
+                for addition, _ in waiting:
+                    addition.error = exc
+            for _, added in waiting:
+                if not added.done():  # Its caller may have been cancelled.
+                    added.set_result(None)
+
+    def _add_all(self, additions: list[Addition]) -> None:
         try:
-            self._tasks.add(waiting)
+            self._tasks.add(additions)
         except Exception:
             # What is wrong with one is not to harm the others.
-            for addition in waiting:
+            for addition in additions:
                 try:
                     self._tasks.add([addition])
                 except Exception as exc:
                     addition.error = exc
-        return wanted.result()
 
     def _open(self) -> None:
         self._tasks = SQLiteTasks(self._owned.open(), str(uuid.uuid4()))
