@@ -18,8 +18,9 @@ from backend.services.catalogue import ModeCatalogue
 from backend.services.exchange import LiveExchange
 from backend.services.gpu_services import GPUService, GPUServices
 from backend.services.live import LiveHub
+from backend.services.pace import Pace
 from backend.services.upkeep import RECOVER_SECONDS, Upkeep
-from backend.services.worker import Pace, TaskWorker
+from backend.services.worker import TaskWorker
 from backend.shutdown import on_stop_signal
 from backend.store.opening import Stores, stores_of
 from backend.store.outputs.output_store import OutputStore

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TypeVar
 
@@ -23,6 +22,7 @@ from backend.errors import (
 from backend.services.attempt import AttemptRunner
 from backend.services.gpu_services import GPUService, GPUServices
 from backend.services.live import LiveHub
+from backend.services.pace import USUAL, Pace
 from backend.store.task_store import TaskStore
 from backend.tasks import Claim, Outcome, Task, TaskState
 
@@ -45,22 +45,6 @@ LEAVING_SECONDS = 2.0
 """That a stop waits for jobs to be taken off GPU services that do not have to make them."""
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How long the worker waits, in seconds."""
-
-    idle: float = 1.0
-    """Between looks at the queue when nothing wakes us: for tasks that become due."""
-    away: float = 1.0
-    """Between looks whether a GPU service, or room on the disk, is back."""
-    storage: float = 10.0
-    """Before the next task, where what one has made cannot be stored."""
-    backoff: float = 30.0
-    """Before an attempt is repeated, at most."""
-    hold: float = 20.0
-    """That a job which may go on is left to the GPU service that has it."""
-
-
 class TaskWorker:
     """Loops of this process, while it is entered. `alive` is False once one has died."""
 
@@ -74,7 +58,7 @@ class TaskWorker:
         *,
         slots: int,
         max_attempts: int,
-        pace: Pace = Pace(),
+        pace: Pace = USUAL,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._store = store

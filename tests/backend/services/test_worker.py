@@ -9,7 +9,8 @@ from backend.services.attempt import AttemptRunner
 from backend.services.gpu_services import GPUService as Service
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
-from backend.services.worker import Pace, TaskWorker
+from backend.services.pace import Pace
+from backend.services.worker import TaskWorker
 from backend.store.outputs.local import LocalOutputStore
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import TaskState

@@ -7,7 +7,7 @@ import anyio
 import httpx
 import pytest
 
-from backend.services.worker import Pace
+from backend.services.pace import Pace
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import FakeJob, GPUService

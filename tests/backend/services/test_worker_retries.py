@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from backend.services.gpu_services import GPUServices
-from backend.services.worker import Pace
+from backend.services.pace import Pace
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import GPUService, at_once

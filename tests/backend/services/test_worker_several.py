@@ -7,8 +7,8 @@ import pytest
 
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
+from backend.services.pace import Pace
 from backend.services.upkeep import Upkeep
-from backend.services.worker import Pace
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import TaskState
 from tests.backend.gpu_service import GPU_URL, OTHER_URL, FakeJob, GPUService

@@ -6,7 +6,7 @@ import time
 from backend.services.attempt import AttemptRunner
 from backend.services.gpu_services import GPUService as Service
 from backend.services.live import LiveHub
-from backend.services.worker import Pace
+from backend.services.pace import Pace
 from backend.store.outputs.local import LocalOutputStore
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import Output, TaskState

@@ -11,7 +11,8 @@ import httpx
 
 from backend.errors import StorageFull
 from backend.services.attempt import AttemptRunner
-from backend.services.worker import Pace, TaskWorker
+from backend.services.pace import Pace
+from backend.services.worker import TaskWorker
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.store.task_store import Serves
 from backend.tasks import Claim, Task
