@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+import pytest
+
 from backend.services.attempt import AttemptRunner
 from backend.services.gpu_services import GPUService as Service
 from backend.services.live import LiveHub
@@ -55,7 +57,11 @@ def goes_on(job: FakeJob) -> None:
 
 
 async def test_attempt_past_its_time_leaves_the_job_that_the_next_one_goes_on_with(
-    store: SQLiteTaskStore, gpu: GPUService, working: Working, make_runner: MakeRunner
+    store: SQLiteTaskStore,
+    gpu: GPUService,
+    working: Working,
+    make_runner: MakeRunner,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     gpu.answers(FakeJob.start)
     gpu.answers(goes_on)
@@ -65,7 +71,7 @@ async def test_attempt_past_its_time_leaves_the_job_that_the_next_one_goes_on_wi
         await lost(store)
         async with working(runner=make_runner(60)):
             await eventually(lambda: len(gpu.jobs) == 2)
-            await asyncio.sleep(0.4)  # Past the first one's time.
+            await eventually(lambda: "late result of attempt 1 dropped" in caplog.text)
             gpu.jobs[1].finish()
             task = await ended(store)
     assert (task.state, gpu.cancelled) == (TaskState.DONE, [])
