@@ -58,6 +58,8 @@ def read_executions(comfyui: str, path: Path) -> list[Execution]:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.exists():
+        return  # It has run nothing: the other ComfyUI was quicker, or it was killed each time.
     for line in path.read_text().splitlines():
         entry: dict[str, Any] = json.loads(line)
         yield entry
