@@ -44,7 +44,9 @@ def on_stop_signal(drain: Drain) -> Iterator[None]:
             draining = asyncio.create_task(_drained(drain), name="drain")
             draining.add_done_callback(lambda _: _end_server(previous[number], number))
         elif not draining.done():
-            draining.cancel()
+            # Not at once: where both signals came together, the drain has not taken its first step,
+            # and would be cancelled before it told anybody that the service stops.
+            loop.call_soon(draining.cancel)
         else:
             _end_server(previous[number], number)
 

@@ -192,6 +192,21 @@ async def test_handler_before_hears_of_it_once_all_is_drained(number: signal.Sig
         await eventually(lambda: heard == [number])
 
 
+async def test_two_signals_at_once_let_the_drain_begin() -> None:
+    heard: list[int] = []
+    begun: list[int] = []
+
+    async def drain() -> None:
+        begun.append(1)
+        await asyncio.Event().wait()
+
+    with handling(signal.SIGTERM, heard), handling(signal.SIGINT, heard), on_stop_signal(drain):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        await eventually(lambda: heard)
+    assert begun == [1]
+
+
 async def test_drain_that_fails_holds_up_no_stop(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[int] = []
 
