@@ -18,6 +18,7 @@ from backend.config import Settings, get_settings
 from backend.errors import BackendError
 from backend.problems import add_error_handlers
 from backend.routers import generate, health, modes, probes, tasks, uploads
+from backend.services.access import AccessService
 from backend.services.admission import Admission
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
@@ -101,6 +102,7 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
         uploads = UploadService(engine.outputs, image_check, room)
         tasks = TaskService(engine.store, engine.outputs, engine.live, engine.services)
         yield BackendState(
+            access=AccessService(),
             health=HealthService(engine.services, engine, settings.api_version),
             readiness=readiness,
             generation=GenerationRouter(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from backend.services.access import AccessService
 from backend.services.catalogue import ModeCatalogue
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
@@ -18,6 +19,7 @@ from backend.services.uploads import UploadService
 class BackendState:
     """Made when the backend starts."""
 
+    access: AccessService
     health: HealthService
     readiness: Readiness
     generation: GenerationRouter

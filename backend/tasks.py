@@ -44,6 +44,36 @@ class Priority(str, Enum):
         return created_at + {"high": -ageing, "normal": 0.0, "low": ageing}[self.value]
 
 
+class ImageFormat(str, Enum):
+    """What images are sent as."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """How a client wants its images; None where they are to be as the workflow makes them."""
+
+    format: ImageFormat | None = None
+    quality: int | None = None
+    """From 1 to 100, of JPEG and WebP."""
+    keep_metadata: bool = False
+    """Leave ComfyUI's embedded prompt and workflow in them."""
+
+
+AS_MADE = OutputOptions()
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Who is told of a task: of its changes to one of these states."""
+
+    url: str
+    events: tuple[TaskState, ...]
+
+
 @dataclass(frozen=True)
 class Output:
     """One file that a task made, in its folder of the output store."""
@@ -77,12 +107,19 @@ class Task:
     """Its place in the queue: the lowest goes first."""
     deadline: float | None = None
     """When it is cancelled, unless it has ended."""
+    owner: str | None = None
+    """Id of the API key that it was sent with; None where keys were off."""
+    output_options: OutputOptions = AS_MADE
+    webhook: Webhook | None = None
     idempotency_key: str | None = None
+    """Of this owner's: another's may be the same."""
     fingerprint: str | None = None
     """Of the request that the key came with."""
     state: TaskState = TaskState.QUEUED
     attempt: int = 0
     """Attempts begun; the one that runs included."""
+    first_attempt: int = 0
+    """Attempts that were before it was last retried by hand: they do not count any more."""
     started_at: float | None = None
     finished_at: float | None = None
     error: str | None = None

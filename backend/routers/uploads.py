@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 
 from backend.problems import PROBLEMS
+from backend.routers.access import Submitter
 from backend.schemas.response_upload import UploadResponse
 from backend.state import State
 
@@ -17,6 +18,6 @@ BODY = {
 
 
 @router.post("/uploads", status_code=201, openapi_extra=BODY)
-async def upload(request: Request, state: State) -> UploadResponse:
+async def upload(request: Request, state: State, _: Submitter) -> UploadResponse:
     """Send an image once, as the body itself; requests then refer to it by what is answered."""
     return UploadResponse(upload=await state.uploads.take(await request.body()))

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from backend.tasks import ImageFormat, OutputOptions, TaskState, Webhook
+
 MAX_DEPTH = 64
 """Levels of nesting in `extra_params`: what reads it later may have little stack left."""
 
@@ -34,11 +36,44 @@ def _sendable(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return value
 
 
+ENDS = [state for state in TaskState if state.ended]
+
 Text = Annotated[str, AfterValidator(_encodable)]
 
 
+class OutputRequest(BaseModel):
+    """How images are wanted; without it they are as the workflow makes them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: ImageFormat | None = Field(None, description="None: as the workflow makes them.")
+    quality: int | None = Field(None, ge=1, le=100, description="Of JPEG and WebP.")
+    keep_metadata: bool = Field(
+        False, description="Leave ComfyUI's embedded prompt and workflow in the images."
+    )
+
+    def options(self) -> OutputOptions:
+        """As the task keeps them."""
+        return OutputOptions(self.format, self.quality, self.keep_metadata)
+
+
+class WebhookRequest(BaseModel):
+    """Who is to be told how the task goes on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: Text = Field(description="Gets a POST for each event, signed as Standard Webhooks has it.")
+    events: list[TaskState] = Field(
+        ENDS, min_length=1, description="States of the task that it is told of."
+    )
+
+    def kept(self) -> Webhook:
+        """As the task keeps it."""
+        return Webhook(self.url, tuple(dict.fromkeys(self.events)))
+
+
 class GenerateRequest(BaseModel):
-    """The specification's six fields; others are ignored."""
+    """The specification's six fields, and what goes beyond; others are ignored."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -62,3 +97,5 @@ class GenerateRequest(BaseModel):
     extra_params: Annotated[dict[str, Any] | None, AfterValidator(_sendable)] = Field(
         None, description="Further parameters of the mode's workflow."
     )
+    output: OutputRequest | None = None
+    webhook: WebhookRequest | None = None

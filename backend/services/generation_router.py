@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backend.access import Caller
 from backend.errors import InvalidInput, KeyReused, UnknownStyle
 from backend.schemas.request_generate import GenerateRequest
 from backend.services.admission import Admission
@@ -20,7 +21,7 @@ from backend.services.parameters import is_image
 from backend.services.styles import Style
 from backend.services.uploads import UploadService
 from backend.store.task_store import TaskStore
-from backend.tasks import Priority, Task
+from backend.tasks import AS_MADE, Priority, Task
 from backend.utils.logging import describe
 
 log = logging.getLogger(__name__)
@@ -65,11 +66,11 @@ class GenerationRouter:
         self._on_queued = on_queued
 
     async def submit(
-        self, request: GenerateRequest, wishes: Wishes = Wishes()
+        self, request: GenerateRequest, wishes: Wishes, caller: Caller
     ) -> tuple[Task, bool]:
         """Keep the request as a task: it, and True; it is on disk when this returns.
 
-        Where a task has the idempotency key already: that one, and False.
+        Where a task of the caller's has the idempotency key already: that one, and False.
 
         Raises UnknownMode, UnknownStyle and InvalidInput, the three only where the catalogue
         binds; KeyReused; QueueFull, StorageFull and StorageUnavailable.
@@ -77,7 +78,7 @@ class GenerationRouter:
         key, fingerprint = wishes.idempotency_key, None
         if key is not None:
             fingerprint = _fingerprint(request)
-            if (kept := await self._store.by_key(key)) is not None:
+            if (kept := await self._store.by_key(key, caller.key_id)) is not None:
                 return _same(kept, fingerprint), False
         await self._admission.check()
         params = await self._checked_params(request)
@@ -91,6 +92,9 @@ class GenerationRouter:
             priority=wishes.priority,
             rank=wishes.priority.rank(now, self._ageing),
             deadline=None if wishes.cancel_after is None else now + wishes.cancel_after,
+            owner=caller.key_id,
+            output_options=request.output.options() if request.output else AS_MADE,
+            webhook=request.webhook.kept() if request.webhook else None,
             idempotency_key=key,
             fingerprint=fingerprint,
         )
@@ -198,7 +202,7 @@ class GenerationRouter:
 
 
 def _fingerprint(request: GenerateRequest) -> str:
-    text = json.dumps(request.model_dump(), sort_keys=True)
+    text = json.dumps(request.model_dump(exclude_none=True), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 
+from backend.access import Caller
 from backend.services.live import LiveHub
 from backend.services.tasks import TaskService
 from backend.store.task_store import TaskStore
@@ -38,7 +39,9 @@ class TaskStory:
         self._tasks = tasks
         self._heartbeat_seconds = heartbeat_seconds
 
-    async def follow(self, task_id: str, after: int) -> AsyncGenerator[StoryEvent | None, None]:
+    async def follow(
+        self, task_id: str, caller: Caller, after: int
+    ) -> AsyncGenerator[StoryEvent | None, None]:
         """What came after that sequence number, then what comes, until the task has ended.
 
         None where there has been nothing to say for a while. Raises StorageUnavailable.
@@ -54,7 +57,7 @@ class TaskStory:
                 watch.woken.clear()
                 for event in await self._store.events(task_id, after):
                     after = event.seq
-                    yield await self._told(task_id, event)
+                    yield await self._told(task_id, caller, event)
                     if event.state.ended:
                         return
                 for passing in self._passing(task_id, seen):
@@ -70,9 +73,9 @@ class TaskStory:
         task = await self._store.get(task_id)
         return task is None or task.state.ended
 
-    async def _told(self, task_id: str, event: TaskEvent) -> StoryEvent:
+    async def _told(self, task_id: str, caller: Caller, event: TaskEvent) -> StoryEvent:
         if event.state.ended:
-            task = await self._tasks.show(task_id, with_image=False)
+            task = await self._tasks.show(task_id, caller, with_image=False)
             return StoryEvent(event.state.value, task.model_dump(mode="json"), event.seq)
         data = {"task_id": task_id, "status": event.state.value, "attempt": event.attempt}
         return StoryEvent(event.state.value, data, event.seq)

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 import anyio
 
+from backend.access import Caller
 from backend.errors import OutputNotFound, TaskNotFound
 from backend.schemas.response_task import OutputResponse, TaskResponse
 from backend.services.gpu_services import GPUServices
@@ -23,7 +24,7 @@ PLACEHOLDER_TYPE = "text/x-placeholder"
 
 
 class TaskService:
-    """Tasks as clients see them."""
+    """Tasks as clients see them: to each caller, there are only their own."""
 
     def __init__(
         self,
@@ -37,30 +38,33 @@ class TaskService:
         self._live = live
         self._services = services
 
-    async def show(self, task_id: str, *, with_image: bool = True) -> TaskResponse:
+    async def show(self, task_id: str, caller: Caller, *, with_image: bool = True) -> TaskResponse:
         """The task as it stands. Raises TaskNotFound."""
-        return await self._response(await self._task(task_id), with_image=with_image)
+        return await self._response(await self._task(task_id, caller), with_image=with_image)
 
-    async def wait(self, task_id: str, seconds: float) -> TaskResponse:
+    async def wait(self, task_id: str, seconds: float, caller: Caller) -> TaskResponse:
         """The task once it has ended, or as it stands after `seconds`. Raises TaskNotFound."""
         with self._live.watch(task_id) as watch, anyio.move_on_after(seconds):
-            while not (await self._task(task_id)).state.ended and not self._live.closed:
+            while not (await self._task(task_id, caller)).state.ended and not self._live.closed:
                 await watch.ended.wait()
                 watch.ended.clear()
-        return await self.show(task_id)
+        return await self.show(task_id, caller)
 
-    async def cancel(self, task_id: str) -> TaskResponse:
+    async def cancel(self, task_id: str, caller: Caller) -> TaskResponse:
         """End a task that waits or runs; one that has ended stays as it is. Raises TaskNotFound."""
+        await self._task(task_id, caller)
         task = await self._store.cancel(task_id, time.time())
         if task is not None:
             log.info("Task %s cancelled", task.id)
             self._live.changed(task.id, ended=True)
             await self._services.cancel_job(task.job)
-        return await self.show(task_id)
+        return await self.show(task_id, caller)
 
-    async def output(self, task_id: str, number: int) -> tuple[LocalFile | RemoteFile, Output]:
+    async def output(
+        self, task_id: str, number: int, caller: Caller
+    ) -> tuple[LocalFile | RemoteFile, Output]:
         """A task's file, from 0. Raises TaskNotFound, OutputNotFound."""
-        task = await self._task(task_id)
+        task = await self._task(task_id, caller)
         if not 0 <= number < len(task.outputs):
             raise OutputNotFound(f"Task {task.id} has {len(task.outputs)} outputs, from 0.")
         output = task.outputs[number]
@@ -69,9 +73,9 @@ class TaskService:
             raise OutputNotFound(GONE)
         return file, output
 
-    async def _task(self, task_id: str) -> Task:
+    async def _task(self, task_id: str, caller: Caller) -> Task:
         task = await self._store.get(task_id)
-        if task is None:
+        if task is None or not caller.may_see(task):
             raise TaskNotFound(f"There is no task {task_id[:100]!r}.")
         return task
 

@@ -5,17 +5,27 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from backend.tasks import Outcome, Output, Priority, Task, TaskEvent, TaskState
+from backend.tasks import (
+    ImageFormat,
+    Outcome,
+    Output,
+    OutputOptions,
+    Priority,
+    Task,
+    TaskEvent,
+    TaskState,
+    Webhook,
+)
 
 COLUMNS = (
-    "id, mode, workflow, created_at, needs, priority, rank, deadline, idempotency_key,"
-    " fingerprint, state, attempt, started_at, finished_at, error, error_code, outputs,"
-    ' "values", job_id, service'
+    "id, mode, workflow, created_at, needs, priority, rank, deadline, owner, output_options,"
+    " webhook, idempotency_key, fingerprint, state, attempt, first_attempt, started_at,"
+    ' finished_at, error, error_code, outputs, "values", job_id, service'
 )
 """All of a Task. What was sent with it is read only by who runs it: it may be many images."""
 ADDED = (
-    "id, mode, workflow, created_at, needs, priority, rank, deadline, idempotency_key,"
-    " fingerprint, state, attempt, params, bytes"
+    "id, mode, workflow, created_at, needs, priority, rank, deadline, owner, output_options,"
+    " webhook, idempotency_key, fingerprint, state, attempt, params, bytes"
 )
 """The columns of a new task, in the order of `added_row`."""
 FINISHED = 'state, finished_at, error, error_code, outputs, "values"'
@@ -45,6 +55,9 @@ def added_row(task: Task, params: Mapping[str, Any]) -> tuple[Any, ...]:
         task.priority.value,
         task.rank,
         task.deadline,
+        task.owner,
+        json.dumps(asdict(task.output_options)),
+        None if task.webhook is None else json.dumps(asdict(task.webhook)),
         storable(task.idempotency_key),
         task.fingerprint,
         task.state.value,
@@ -86,6 +99,8 @@ def task_of(row: Mapping[str, Any]) -> Task:
     fields["priority"] = Priority(fields["priority"])
     for name in ("needs", "values"):
         fields[name] = json.loads(fields[name])
+    fields["output_options"] = _options_of(json.loads(fields["output_options"]))
+    fields["webhook"] = _webhook_of(fields["webhook"])
     fields["outputs"] = tuple(Output(**each) for each in json.loads(fields["outputs"]))
     return Task(**fields)
 
@@ -93,3 +108,15 @@ def task_of(row: Mapping[str, Any]) -> Task:
 def event_of(row: Mapping[str, Any]) -> TaskEvent:
     """The event in a row of task_events."""
     return TaskEvent(row["seq"], TaskState(row["state"]), row["attempt"], row["at"])
+
+
+def _options_of(kept: dict[str, Any]) -> OutputOptions:
+    wanted = kept.get("format")
+    return OutputOptions(**{**kept, "format": wanted and ImageFormat(wanted)})
+
+
+def _webhook_of(kept: str | None) -> Webhook | None:
+    if kept is None:
+        return None
+    webhook = json.loads(kept)
+    return Webhook(webhook["url"], tuple(TaskState(event) for event in webhook["events"]))

@@ -28,14 +28,15 @@ class TaskStore(Protocol):
     async def add(self, task: Task, params: Mapping[str, Any]) -> tuple[Task, bool]:
         """Keep a new task: it, and True.
 
-        Where a task has its idempotency key, or its id, already: that one as it stands, and False.
+        Where a task of its owner's has its idempotency key, or its id, already: that one as it
+        stands, and False.
         """
 
     async def get(self, task_id: str) -> Task | None:
         """The task of this id, if there is one."""
 
-    async def by_key(self, idempotency_key: str) -> Task | None:
-        """The task that was sent with this key, if there is one."""
+    async def by_key(self, idempotency_key: str, owner: str | None) -> Task | None:
+        """The task that this owner sent with this key, if there is one."""
 
     async def position(self, task_id: str) -> int | None:
         """How many queued tasks are before this one; None where it does not wait."""

@@ -115,7 +115,7 @@ class PostgreSQLTaskStore(TaskStore):
             return False
 
         while not await self._database.run(insert):
-            kept = await self.get(task.id) or await self.by_key(task.idempotency_key)
+            kept = await self.get(task.id) or await self.by_key(task.idempotency_key, task.owner)
             if kept is not None:  # Else it has been removed in between.
                 # Its own id, at a second try: the connection was lost while it was committed.
                 return kept, tries > 1 and kept.id == task.id
@@ -124,8 +124,8 @@ class PostgreSQLTaskStore(TaskStore):
     async def get(self, task_id: str) -> Task | None:
         return await self._database.run(tasks.get, task_id)
 
-    async def by_key(self, idempotency_key: str | None) -> Task | None:
-        return await self._database.run(tasks.by_key, idempotency_key)
+    async def by_key(self, idempotency_key: str | None, owner: str | None) -> Task | None:
+        return await self._database.run(tasks.by_key, idempotency_key, owner)
 
     async def position(self, task_id: str) -> int | None:
         return await self._database.run(tasks.position, task_id)

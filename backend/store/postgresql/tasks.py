@@ -48,9 +48,13 @@ async def get(db: Connection, task_id: str) -> Task | None:
     return await _one(db, f"SELECT {COLUMNS} FROM tasks WHERE id = %s", storable(task_id))
 
 
-async def by_key(db: Connection, idempotency_key: str | None) -> Task | None:
+async def by_key(db: Connection, idempotency_key: str | None, owner: str | None) -> Task | None:
     return await _one(
-        db, f"SELECT {COLUMNS} FROM tasks WHERE idempotency_key = %s", storable(idempotency_key)
+        db,
+        f"SELECT {COLUMNS} FROM tasks WHERE idempotency_key = %s"
+        " AND coalesce(owner, '') = coalesce(%s::text, '')",
+        storable(idempotency_key),
+        owner,
     )
 
 

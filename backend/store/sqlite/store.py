@@ -58,8 +58,8 @@ class SQLiteTaskStore(TaskStore):
     async def get(self, task_id: str) -> Task | None:
         return await self._run(self._tasks.get, task_id)
 
-    async def by_key(self, idempotency_key: str) -> Task | None:
-        return await self._run(self._tasks.by_key, idempotency_key)
+    async def by_key(self, idempotency_key: str, owner: str | None) -> Task | None:
+        return await self._run(self._tasks.by_key, idempotency_key, owner)
 
     async def position(self, task_id: str) -> int | None:
         return await self._run(self._tasks.position, task_id)

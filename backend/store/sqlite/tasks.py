@@ -137,12 +137,16 @@ class SQLiteTasks:
             f"INSERT INTO tasks ({ADDED}) VALUES ({marks}) ON CONFLICT DO NOTHING", *row
         ):
             return task, True
-        kept = self.get(task.id) or self.by_key(task.idempotency_key)
+        kept = self.get(task.id) or self.by_key(task.idempotency_key, task.owner)
         return kept or task, False
 
-    def by_key(self, idempotency_key: str | None) -> Task | None:
-        key = storable(idempotency_key)
-        return self._one(f"SELECT {COLUMNS} FROM tasks WHERE idempotency_key = ?", key)
+    def by_key(self, idempotency_key: str | None, owner: str | None) -> Task | None:
+        return self._one(
+            f"SELECT {COLUMNS} FROM tasks WHERE idempotency_key = ?"
+            " AND coalesce(owner, '') = coalesce(?, '')",
+            storable(idempotency_key),
+            owner,
+        )
 
     def position(self, task_id: str) -> int | None:
         row = self._db.execute(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backend.access import EVERYBODY
 from backend.errors import StorageFull
 from backend.schemas.request_generate import GenerateRequest
 from backend.services.admission import Admission
@@ -91,7 +92,7 @@ def params(router: GenerationRouter, store: SQLiteTaskStore) -> Params:
     """What is kept of a request for its workflow."""
 
     async def submit(**fields: Any) -> dict[str, Any]:
-        task, _ = await router.submit(request(**fields))
+        task, _ = await router.submit(request(**fields), Wishes(), EVERYBODY)
         claim = await taken(store, time.time())
         assert claim.task.id == task.id
         return claim.params
@@ -101,14 +102,14 @@ def params(router: GenerationRouter, store: SQLiteTaskStore) -> Params:
 
 async def test_mode_becomes_the_workflow(router: GenerationRouter) -> None:
     """Spec: Request Routing Service: route to the appropriate workflow handler."""
-    task, _ = await router.submit(request())
+    task, _ = await router.submit(request(), Wishes(), EVERYBODY)
     assert (task.mode, task.workflow) == ("free", "free_generation")
 
 
 async def test_request_becomes_a_queued_task(
     router: GenerationRouter, store: SQLiteTaskStore
 ) -> None:
-    task, _ = await router.submit(request())
+    task, _ = await router.submit(request(), Wishes(), EVERYBODY)
     assert (task.state, task.attempt) == (TaskState.QUEUED, 0)
     assert await store.get(task.id) == task
 
@@ -117,14 +118,14 @@ async def test_gpu_service_is_not_asked_to_generate(
     gpu: GPUService, router: GenerationRouter
 ) -> None:
     """Spec: Request Routing Service, MVP Stub Logic: no GPU client invocation."""
-    await router.submit(request())
+    await router.submit(request(), Wishes(), EVERYBODY)
     assert not (gpu.generate.called or gpu.put.called)
 
 
 async def test_worker_is_woken_once_the_task_is_kept(
     router: GenerationRouter, woken: Woken
 ) -> None:
-    await router.submit(request())
+    await router.submit(request(), Wishes(), EVERYBODY)
     assert woken == [True]
 
 
@@ -133,7 +134,7 @@ async def test_task_that_cannot_be_kept_is_an_error_and_wakes_nobody(
 ) -> None:
     async with opened(FullStore(tmp_path)) as store:
         with pytest.raises(StorageFull):
-            await make_router(store).submit(request())
+            await make_router(store).submit(request(), Wishes(), EVERYBODY)
     assert not woken
 
 
@@ -187,7 +188,7 @@ async def test_wrong_types_are_left_for_the_workflow_to_name(params: Params) -> 
 
 
 async def test_task_without_wishes_is_a_normal_one(router: GenerationRouter) -> None:
-    task, is_new = await router.submit(request())
+    task, is_new = await router.submit(request(), Wishes(), EVERYBODY)
     assert is_new
     assert (task.priority, task.rank) == (Priority.NORMAL, task.created_at)
     assert (task.deadline, task.idempotency_key, task.fingerprint) == (None, None, None)
@@ -199,19 +200,19 @@ async def test_task_without_wishes_is_a_normal_one(router: GenerationRouter) -> 
 async def test_priority_is_worth_so_many_seconds(
     router: GenerationRouter, priority: Priority, ahead: float
 ) -> None:
-    task, _ = await router.submit(request(), Wishes(priority=priority))
+    task, _ = await router.submit(request(), Wishes(priority=priority), EVERYBODY)
     assert (task.priority, task.created_at - task.rank) == (priority, ahead)
 
 
 async def test_deadline_counts_from_now(router: GenerationRouter) -> None:
-    task, _ = await router.submit(request(), Wishes(cancel_after=90.0))
+    task, _ = await router.submit(request(), Wishes(cancel_after=90.0), EVERYBODY)
     assert task.deadline == task.created_at + 90.0
 
 
 async def test_replay_wakes_nobody(router: GenerationRouter, woken: Woken) -> None:
     wishes = Wishes(idempotency_key="k")
-    first, _ = await router.submit(request(), wishes)
-    assert await router.submit(request(), wishes) == (first, False)
+    first, _ = await router.submit(request(), wishes, EVERYBODY)
+    assert await router.submit(request(), wishes, EVERYBODY) == (first, False)
     assert woken == [True]
 
 
@@ -227,5 +228,5 @@ async def test_choice_that_not_all_have_is_kept_with_the_task(
     other_gpu.has_workflows("free_generation", model={"type": "string", "enum": ["sdxl", "flux"]})
     await two.refresh()
     router = made(two, outputs, store, tmp_path, [])
-    task, _ = await router.submit(request(extra_params={"model": "flux"}))
+    task, _ = await router.submit(request(extra_params={"model": "flux"}), Wishes(), EVERYBODY)
     assert task.needs == {"model": "flux"}

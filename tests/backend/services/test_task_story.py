@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
+from backend.access import EVERYBODY
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub, LiveProgress, Preview
 from backend.services.task_story import StoryEvent, TaskStory
@@ -45,7 +46,7 @@ class Reader:
 
 @asynccontextmanager
 async def reading(story: TaskStory, task_id: str = "t1", after: int = 0) -> AsyncIterator[Reader]:
-    async with aclosing(story.follow(task_id, after)) as events:
+    async with aclosing(story.follow(task_id, EVERYBODY, after)) as events:
         yield Reader(events)
 
 

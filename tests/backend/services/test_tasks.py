@@ -5,6 +5,7 @@ import asyncio
 import anyio
 import pytest
 
+from backend.access import EVERYBODY
 from backend.errors import TaskNotFound
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
@@ -32,12 +33,12 @@ FAILED = Outcome(TaskState.FAILED, error="no", error_code="odd")
 
 async def test_unknown_task_is_told(tasks: TaskService) -> None:
     with pytest.raises(TaskNotFound, match="no task 't1'"):
-        await tasks.show("t1")
+        await tasks.show("t1", EVERYBODY)
 
 
 async def test_waiting_for_an_unknown_task_is_told(tasks: TaskService) -> None:
     with pytest.raises(TaskNotFound):
-        await tasks.wait("t1", 60)
+        await tasks.wait("t1", 60, EVERYBODY)
 
 
 async def test_ended_task_is_shown_without_waiting(
@@ -45,7 +46,7 @@ async def test_ended_task_is_shown_without_waiting(
 ) -> None:
     await store.finish(await running(store), FAILED, 2500.0)
     with anyio.fail_after(2):
-        assert (await tasks.wait("t1", 60)).status is TaskState.FAILED
+        assert (await tasks.wait("t1", 60, EVERYBODY)).status is TaskState.FAILED
 
 
 async def test_wait_ends_with_the_task(
@@ -55,7 +56,7 @@ async def test_wait_ends_with_the_task(
     shown: list[TaskState] = []
 
     async def wait() -> None:
-        shown.append((await tasks.wait("t1", 60)).status)
+        shown.append((await tasks.wait("t1", 60, EVERYBODY)).status)
 
     with anyio.fail_after(2):
         async with anyio.create_task_group() as group:
@@ -71,7 +72,7 @@ async def test_wait_goes_on_where_a_look_shows_no_end(
 ) -> None:
     task = await running(store)
     with anyio.fail_after(5):
-        waiting = asyncio.create_task(tasks.wait("t1", 60))
+        waiting = asyncio.create_task(tasks.wait("t1", 60, EVERYBODY))
         for _ in range(3):
             await anyio.wait_all_tasks_blocked()
             live.wake_all()
@@ -86,4 +87,4 @@ async def test_wait_that_is_over_shows_the_task_as_it_stands(
     tasks: TaskService, store: SQLiteTaskStore
 ) -> None:
     await running(store)
-    assert (await tasks.wait("t1", 0.01)).status is TaskState.RUNNING
+    assert (await tasks.wait("t1", 0.01, EVERYBODY)).status is TaskState.RUNNING

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from backend.store.task_store import TaskStore
-from backend.tasks import Outcome, Output, Priority, TaskState
+from backend.tasks import ImageFormat, Outcome, Output, OutputOptions, Priority, TaskState, Webhook
 from tests.backend.making import a_task, claimed, kept, offered, queued, taken
 from tests.backend.store.stores import Process
 from tests.conditions import eventually
@@ -19,6 +19,9 @@ async def test_task_comes_back_as_it_was(store: TaskStore) -> None:
         priority=Priority.HIGH,
         rank=400.0,
         deadline=5000.0,
+        owner="k1",
+        output_options=OutputOptions(ImageFormat.JPEG, 80, keep_metadata=True),
+        webhook=Webhook("https://hooks.test/ü", (TaskState.RUNNING, TaskState.DONE)),
         idempotency_key="ü key",
         fingerprint="abc",
     )

@@ -44,8 +44,16 @@ async def test_tasks_without_a_key_are_all_kept(store: TaskStore) -> None:
 
 async def test_task_is_found_by_its_key(store: TaskStore) -> None:
     task = await queued(store, idempotency_key="ü", fingerprint="f")
-    assert await store.by_key("ü") == task
-    assert await store.by_key("another") is None
+    assert await store.by_key("ü", None) == task
+    assert await store.by_key("another", None) is None
+
+
+async def test_key_of_another_owner_is_another_key(store: TaskStore) -> None:
+    tasks = [
+        await queued(store, f"of {owner}", owner=owner, idempotency_key="k")
+        for owner in ("k1", "k2", None)
+    ]
+    assert [await store.by_key("k", task.owner) for task in tasks] == tasks
 
 
 async def test_fifty_at_once_with_one_key_are_one_task(store: TaskStore) -> None:
@@ -60,7 +68,7 @@ async def test_key_outlives_the_process(process: Process) -> None:
     async with process() as before:
         task = await queued(before, idempotency_key="k")
     async with process() as store:
-        assert await store.by_key("k") == task
+        assert await store.by_key("k", None) == task
 
 
 # changes of state
@@ -160,7 +168,7 @@ async def test_removed_task_is_forgotten_with_its_story_and_its_key(
     await queued(store, idempotency_key="k")
     await store.finish(await claimed(store), DONE, 2500.0)
     assert await store.remove("t1")
-    assert (await store.get("t1"), await store.by_key("k")) == (None, None)
+    assert (await store.get("t1"), await store.by_key("k", None)) == (None, None)
     assert await store.events("t1") == []
     assert await store.spent_bytes() == 0
 

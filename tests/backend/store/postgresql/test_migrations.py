@@ -36,8 +36,16 @@ async def test_two_processes_make_the_schema_at_once(empty_url: str) -> None:
 
 async def test_procrastinate_that_is_there_already_is_shared(empty_url: str) -> None:
     await open_and_close(empty_url)
-    execute(empty_url, "DROP TABLE gateway_schema, tasks, task_events, task_previews CASCADE")
-    execute(empty_url, "DROP FUNCTION gateway_task_changed, gateway_task_removed")
+    for kind, catalogue, name in (
+        ("TABLE", "pg_tables WHERE schemaname = 'public'", "tablename"),
+        ("FUNCTION", "pg_proc WHERE pronamespace = 'public'::regnamespace", "proname"),
+    ):
+        drop_all = (
+            "DO $$ DECLARE each text; BEGIN FOR each IN SELECT "
+            f"{name} FROM {catalogue} AND {name} NOT LIKE 'procrastinate%' "
+            f"LOOP EXECUTE 'DROP {kind} ' || each || ' CASCADE'; END LOOP; END $$"
+        )
+        execute(empty_url, drop_all)
     await open_and_close(empty_url)
 
 

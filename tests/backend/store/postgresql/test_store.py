@@ -131,7 +131,7 @@ async def test_second_result_of_an_attempt_that_is_the_same_counts_as_the_first(
 @pytest.mark.parametrize("text", ["a\x00b", "a\udcffb"], ids=["NUL", "surrogate"])
 async def test_no_task_has_an_id_that_cannot_be_kept(store: PostgreSQLTaskStore, text: str) -> None:
     assert await store.get(text) is None
-    assert await store.by_key(text) is None
+    assert await store.by_key(text, None) is None
     assert await store.cancel(text, 2500.0) is None
 
 
