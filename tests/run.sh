@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the whole test suite, in one pytest process over both services:
-#     tests/run.sh [pytest arguments]
+# Runs the tests of both services:
+#     tests/run.sh                       all of them, some files at the same time: many tests wait
+#     tests/run.sh [pytest arguments]    one after the other, or as the arguments say
 # Makes a virtual environment of its own, .venv-test-X.Y, and keeps it current.
 # PYTHON chooses the interpreter (python3), PIP_CONSTRAINT the versions.
 set -euo pipefail
@@ -23,4 +24,5 @@ fi
 
 # The tests install packages themselves: with the versions that a user would get.
 unset PIP_CONSTRAINT
+[ "$#" -gt 0 ] || set -- --numprocesses=3 --dist=loadfile
 exec "$venv/bin/python" -m pytest "$@"
