@@ -6,13 +6,14 @@ import json
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import anyio.to_thread
 
 from gpu_server.comfyui.api import ComfyUIAPI
+from gpu_server.comfyui.conversion import AS_MADE, OutputOptions, as_wanted
 from gpu_server.comfyui.definitions import NodeDefinitions
 from gpu_server.comfyui.hearing import Patience, RunObserver
 from gpu_server.comfyui.inputs import CheckedImage, InputImages
@@ -40,12 +41,11 @@ class JobRequest:
 
     workflow: str
     params: Mapping[str, Any]
-    keep_metadata: bool = False
-    """Leave ComfyUI's embedded prompt and workflow in the images."""
+    options: OutputOptions = AS_MADE
 
     def digest(self) -> str:
         """The same for the same request. Its images may be large: nobody keeps them to compare."""
-        told = json.dumps([self.workflow, self.params, self.keep_metadata], sort_keys=True)
+        told = json.dumps([self.workflow, self.params, asdict(self.options)], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -220,14 +220,14 @@ class ComfyUIClient:
         outputs = await fetch_outputs(
             self._api,
             result,
-            keep_metadata=job.request.keep_metadata,
             only=workflow.output_nodes,
         )
         if not outputs:
             raise ComfyUIExecutionFailed(
                 f"Workflow {workflow.name!r} ran and made no file. Give it a Save Image node."
             )
-        return outputs
+        wanted = job.request.options
+        return [await anyio.to_thread.run_sync(as_wanted, each, wanted) for each in outputs]
 
 
 class Unobserved:

@@ -16,6 +16,7 @@ from backend.errors import (
 )
 from backend.schemas.catalogue import Catalogue
 from backend.schemas.gpu_job import GPUJobEvent
+from backend.tasks import AS_MADE, OutputOptions
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,13 @@ class GPUClient:
         return catalogue
 
     async def run_job(
-        self, job_id: str, workflow: str, params: Mapping[str, Any], *, resume: bool
+        self,
+        job_id: str,
+        workflow: str,
+        params: Mapping[str, Any],
+        options: OutputOptions = AS_MADE,
+        *,
+        resume: bool,
     ) -> AsyncGenerator[GPUJobEvent, None]:
         """Start a job under an id of ours, or find it again: what happens to it, to its end.
 
@@ -103,7 +110,7 @@ class GPUClient:
         silence is a lost connection.
         """
         url = f"{self.url}/jobs/{job_id}"
-        body = {"workflow": workflow, "params": params, "resume": resume}
+        body = {"workflow": workflow, "params": params, "resume": resume, **_told(options)}
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_TIMEOUT)
         try:
             async with aconnect_sse(self._http, "PUT", url, json=body, timeout=timeout) as source:
@@ -169,6 +176,15 @@ class GPUClient:
                 "Ask for less (steps, size), or raise REQUEST_TIMEOUT."
             )
         return GPUServiceError(f"The connection to the GPU service at {self.url} broke off.")
+
+
+def _told(options: OutputOptions) -> dict[str, Any]:
+    told = {
+        "output_format": options.format and options.format.value,
+        "output_quality": options.quality,
+        "keep_metadata": options.keep_metadata or None,
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _json_object(reply: httpx.Response) -> dict[str, Any] | None:

@@ -62,7 +62,9 @@ class AttemptRunner:
         """
         task, job_id = claim.task, str(claim.task.job_id)
         timeout = self._timeout_of(task)
-        events = self._client.run_job(job_id, task.workflow, claim.params, resume=claim.resume)
+        events = self._client.run_job(
+            job_id, task.workflow, claim.params, task.output_options, resume=claim.resume
+        )
         try:
             with anyio.fail_after(timeout) as scope:
                 async with aclosing(events):

@@ -7,7 +7,7 @@ from typing import Any
 
 from gpu_server.comfyui.api import ComfyUIAPI
 from gpu_server.comfyui.hearing import SocketImage
-from gpu_server.comfyui.metadata import BrokenImage, image_type, without_metadata
+from gpu_server.comfyui.metadata import BrokenImage, check_whole, image_type
 from gpu_server.comfyui.run import RunResult
 from gpu_server.errors import ComfyUIError, ComfyUIOutputBroken
 
@@ -40,7 +40,7 @@ class _Named:
 
 
 async def fetch_outputs(
-    api: ComfyUIAPI, result: RunResult, *, keep_metadata: bool, only: tuple[str, ...] | None
+    api: ComfyUIAPI, result: RunResult, *, only: tuple[str, ...] | None
 ) -> list[JobOutput]:
     """All that the job made, images first, each in the order of nodes and batches.
 
@@ -54,14 +54,11 @@ async def fetch_outputs(
     }
     named = list(_files(entry))
     kept = [each for each in named if not each.is_temporary]
-    outputs = [
-        _from_socket(number, image, keep_metadata)
-        for number, image in enumerate(result.socket_images, 1)
-    ]
+    outputs = [_from_socket(number, image) for number, image in enumerate(result.socket_images, 1)]
     texts = list(_texts(entry))
     if not kept and not outputs and not texts:
         kept = named
-    outputs += [await _fetch(api, each, keep_metadata) for each in kept]
+    outputs += [await _fetch(api, each) for each in kept]
     outputs.sort(key=lambda output: not output.content_type.startswith("image/"))
     return outputs + texts
 
@@ -88,23 +85,22 @@ def _texts(entry: Mapping[str, Mapping[str, Any]]) -> Iterator[JobOutput]:
             yield JobOutput(node_id, name, "text/plain; charset=utf-8", text.encode())
 
 
-def _from_socket(number: int, image: SocketImage, keep_metadata: bool) -> JobOutput:
+def _from_socket(number: int, image: SocketImage) -> JobOutput:
     ending = mimetypes.guess_extension(image.content_type) or ".png"
-    data = image.image if keep_metadata else without_metadata(image.image)
-    return JobOutput(image.node_id, f"socket_{number}{ending}", image.content_type, data)
+    return JobOutput(image.node_id, f"socket_{number}{ending}", image.content_type, image.image)
 
 
-async def _fetch(api: ComfyUIAPI, named: _Named, keep_metadata: bool) -> JobOutput:
+async def _fetch(api: ComfyUIAPI, named: _Named) -> JobOutput:
     for _ in range(TRIES):
         data = await _view(api, named)
         try:
-            cleaned = without_metadata(data)  # Also tells whether it is whole.
+            check_whole(data)
         except BrokenImage as exc:
             broken = exc
             continue
         name = str(named.file["filename"])
         kind = image_type(data) or mimetypes.guess_type(name)[0] or UNKNOWN_TYPE
-        return JobOutput(named.node_id, name, kind, data if keep_metadata else cleaned)
+        return JobOutput(named.node_id, name, kind, data)
     raise ComfyUIOutputBroken(
         f"ComfyUI's file {named.file['filename']} is broken: {broken}. Submit the job again."
     )

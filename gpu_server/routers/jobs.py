@@ -27,7 +27,7 @@ async def put(
 
     With `Accept: text/event-stream` the answer is the job's story, as at `/jobs/{id}/events`.
     """
-    request = JobRequest(body.workflow, body.params, body.keep_metadata)
+    request = JobRequest(body.workflow, body.params, body.options())
     job, is_new = await state.jobs.put(str(job_id), request, resume=body.resume)
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/jobs/{job_id}"

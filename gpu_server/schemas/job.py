@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gpu_server.comfyui.conversion import ImageFormat, OutputOptions
 from gpu_server.schemas.generate_request import GenerateRequest
 
 
@@ -13,10 +14,20 @@ class JobRequestBody(GenerateRequest):
     keep_metadata: bool = Field(
         False, description="Leave ComfyUI's embedded prompt and workflow in the images."
     )
+    output_format: ImageFormat | None = Field(
+        None, description="What images are made to be; else they are as the workflow makes them."
+    )
+    output_quality: int | None = Field(
+        None, ge=1, le=100, description="Of JPEG and WebP images; 90 where they are made to be so."
+    )
     resume: bool = Field(
         False,
         description="This id may have been started before: look in ComfyUI before running it.",
     )
+
+    def options(self) -> OutputOptions:
+        """How its images are wanted."""
+        return OutputOptions(self.output_format, self.output_quality, self.keep_metadata)
 
 
 class JobOutputResponse(BaseModel):

@@ -142,6 +142,16 @@ async def test_comfyui_s_prompt_is_kept_for_who_asks(each_idle_fake: FakeComfyUI
         assert "prompt" in await embedded(jobs, keep_metadata=True)
 
 
+async def test_image_is_made_what_the_caller_wants(each_idle_fake: FakeComfyUI) -> None:
+    async with jobs_on(each_idle_fake.url) as jobs:
+        job_id = await jobs.start(output_format="webp", output_quality=70)
+        [file] = await jobs.files(job_id)
+        [told] = (await jobs.get(job_id))["outputs"]
+    assert (decoded(file).format, decoded(file).size) == ("WEBP", (64, 64))
+    assert (told["content_type"], told["size"]) == ("image/webp", len(file))
+    assert told["filename"].endswith(".webp")
+
+
 async def test_blocking_call_s_image_has_no_prompt_either(idle_fake: FakeComfyUI) -> None:
     async with running(idle_fake.url) as service:
         reply = await service.generate("selftest")

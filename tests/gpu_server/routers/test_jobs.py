@@ -56,6 +56,8 @@ async def test_same_id_in_another_spelling_is_the_same_job(idle_fake: FakeComfyU
         {"params": {**SMALL, "steps": 5}},
         {"workflow": "selftest", "params": SMALL},
         {"keep_metadata": True},
+        {"output_format": "jpeg"},
+        {"output_quality": 50},
     ],
     ids=str,
 )
