@@ -8,6 +8,7 @@
     ├── TaskNotFound                 404 task_not_found
     ├── OutputNotFound               404 output_not_found
     ├── ModeNotFound                 404 mode_not_found
+    ├── TaskAlreadyDone              409 task_already_done
     ├── CatalogueIncomplete          503 catalogue_incomplete      retryable
     ├── QueueFull                    503 queue_full                retryable
     ├── StorageFull                  507 storage_full              retryable
@@ -86,6 +87,13 @@ class ModeNotFound(BackendError):
 
     status = 404
     code = "mode_not_found"
+
+
+class TaskAlreadyDone(BackendError):
+    """It is done: there is nothing to try again."""
+
+    status = 409
+    code = "task_already_done"
 
 
 class CatalogueIncomplete(BackendError):

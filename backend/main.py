@@ -20,6 +20,7 @@ from backend.problems import add_error_handlers
 from backend.routers import generate, health, modes, probes, tasks, uploads
 from backend.services.access import AccessService
 from backend.services.admission import Admission
+from backend.services.estimates import Estimates
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
 from backend.services.images import ImageCheck
@@ -32,8 +33,10 @@ from backend.services.readiness import (
     worker_lives,
 )
 from backend.services.retention import Retention
+from backend.services.retrying import TaskRetry
 from backend.services.room import Room
 from backend.services.styles import read_styles
+from backend.services.task_display import TaskDisplay
 from backend.services.task_story import TaskStory
 from backend.services.tasks import TaskService
 from backend.services.uploads import UploadService
@@ -45,7 +48,14 @@ from backend.utils.logging import setup_logging
 
 log = logging.getLogger("backend")
 
-EXPOSED_HEADERS = ["Idempotent-Replayed", "Location", "Preference-Applied", "Retry-After"]
+EXPOSED_HEADERS = [
+    "Content-Disposition",
+    "Idempotent-Replayed",
+    "Link",
+    "Location",
+    "Preference-Applied",
+    "Retry-After",
+]
 
 
 def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastAPI:
@@ -100,7 +110,12 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
         stack.enter_context(on_stop_signal(_drain(engine, readiness, settings.drain_seconds)))
         image_check = ImageCheck(settings.max_image_size_mb, settings.max_image_megapixels)
         uploads = UploadService(engine.outputs, image_check, room)
-        tasks = TaskService(engine.store, engine.outputs, engine.live, engine.services)
+        slots = len(settings.gpu_service_urls) * settings.worker_concurrency
+        display = TaskDisplay(
+            engine.store, engine.outputs, engine.live, Estimates(engine.store, slots)
+        )
+        tasks = TaskService(engine.store, engine.outputs, engine.live, engine.services, display)
+        admission = Admission(engine.store, room, settings.max_queued_tasks)
         yield BackendState(
             access=AccessService(),
             health=HealthService(engine.services, engine, settings.api_version),
@@ -109,7 +124,7 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
                 engine.store,
                 engine.catalogue,
                 engine.services,
-                Admission(engine.store, room, settings.max_queued_tasks),
+                admission,
                 styles,
                 image_check,
                 uploads,
@@ -118,6 +133,13 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
                 on_queued=engine.wake,
             ),
             tasks=tasks,
+            retry=TaskRetry(
+                engine.store,
+                engine.live,
+                admission,
+                ageing=settings.priority_ageing,
+                on_queued=engine.wake,
+            ),
             story=TaskStory(engine.store, engine.live, tasks),
             catalogue=engine.catalogue,
             uploads=uploads,

@@ -10,6 +10,7 @@ from backend.services.catalogue import ModeCatalogue
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
 from backend.services.readiness import Readiness
+from backend.services.retrying import TaskRetry
 from backend.services.task_story import TaskStory
 from backend.services.tasks import TaskService
 from backend.services.uploads import UploadService
@@ -25,6 +26,7 @@ class BackendState:
     generation: GenerationRouter
     tasks: TaskService
     story: TaskStory
+    retry: TaskRetry
     catalogue: ModeCatalogue
     uploads: UploadService
 

@@ -13,6 +13,8 @@ class TaskState(str, Enum):
       ▲ │                │ │
       │ └─────cancel─────┼─┴──cancel────▶ cancelled
       └──────release─────┘   (nobody could run it, or this attempt may be tried again)
+
+    What has failed or was cancelled is queued once more where somebody retries it by hand.
     """
 
     QUEUED = "queued"
@@ -83,6 +85,10 @@ class Output:
     size: int
     """Bytes."""
 
+    def download_name(self, task_id: str) -> str:
+        """What a client saves it as."""
+        return f"{task_id[:8]}-{self.file}"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -133,9 +139,23 @@ class Task:
     """URL of the GPU service that has the job."""
 
     @property
+    def attempts_spent(self) -> int:
+        """Of those that it may spend."""
+        return self.attempt - self.first_attempt
+
+    @property
     def job(self) -> Job | None:
         """The job, and where it is."""
         return None if self.job_id is None else Job(self.job_id, self.service)
+
+
+@dataclass(frozen=True)
+class TaskFilter:
+    """Which tasks are asked for; None and nothing are no condition."""
+
+    owner: str | None = None
+    states: tuple[TaskState, ...] = ()
+    mode: str | None = None
 
 
 @dataclass(frozen=True)

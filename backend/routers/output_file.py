@@ -76,11 +76,18 @@ class FetchedFile(Response):
             yield await self._file.part(start, min(start + PART_BYTES, rest.end))
 
 
-def output_file(file: LocalFile | RemoteFile, content_type: str) -> Response:
-    """The file, as the type that it was made as, and as nothing else."""
+def output_file(
+    file: LocalFile | RemoteFile, content_type: str, download_name: str | None = None
+) -> Response:
+    """The file, as the type that it was made as, and as nothing else.
+
+    `download_name`, of our own making, is what it is saved as; without one it is shown.
+    """
+    named = {"Content-Disposition": f'attachment; filename="{download_name}"'}
+    headers = SAFE | (named if download_name else {})
     if isinstance(file, RemoteFile):
-        return FetchedFile(file, content_type, SAFE)
-    return OutputFile(file.path, media_type=content_type, headers=SAFE)
+        return FetchedFile(file, content_type, headers)
+    return OutputFile(file.path, media_type=content_type, headers=headers)
 
 
 def _unchanged(etag: str) -> Response:

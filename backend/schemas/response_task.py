@@ -33,7 +33,9 @@ class TaskResponse(BaseModel):
     node: str | None = None
     """The title of the node that runs."""
     queue_position: int | None = None
-    """Tasks that will run before this one; null where it does not wait."""
+    """Tasks that will run before this one; null where it does not wait, and in lists."""
+    estimated_seconds: float | None = None
+    """Until it is done, from the median of its workflow's last runs; null where there were none."""
     attempt: int
     priority: Priority = Priority.NORMAL
     deadline: datetime | None = None
@@ -46,3 +48,13 @@ class TaskResponse(BaseModel):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    links: dict[str, str] = {}
+    """What can be done with it as it stands: `self`, `events`, `cancel`, `retry`."""
+
+
+class TaskListResponse(BaseModel):
+    """One page of tasks, without their images."""
+
+    tasks: list[TaskResponse]
+    next_cursor: str | None = None
+    """Sent as `cursor`, it brings the next page; null on the last one."""

@@ -55,11 +55,13 @@ class TaskStory:
                 return
             while True:
                 watch.woken.clear()
-                for event in await self._store.events(task_id, after):
+                events = await self._store.events(task_id, after)
+                for event in events:
                     after = event.seq
-                    yield await self._told(task_id, caller, event)
-                    if event.state.ended:
-                        return
+                    yield await self._told(task_id, caller, event, last=event is events[-1])
+                # One that has failed may have been retried since.
+                if events and events[-1].state.ended:
+                    return
                 for passing in self._passing(task_id, seen):
                     yield passing
                 if self._live.closed:
@@ -73,8 +75,10 @@ class TaskStory:
         task = await self._store.get(task_id)
         return task is None or task.state.ended
 
-    async def _told(self, task_id: str, caller: Caller, event: TaskEvent) -> StoryEvent:
-        if event.state.ended:
+    async def _told(
+        self, task_id: str, caller: Caller, event: TaskEvent, *, last: bool
+    ) -> StoryEvent:
+        if event.state.ended and last:
             task = await self._tasks.show(task_id, caller, with_image=False)
             return StoryEvent(event.state.value, task.model_dump(mode="json"), event.seq)
         data = {"task_id": task_id, "status": event.state.value, "attempt": event.attempt}

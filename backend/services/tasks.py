@@ -1,26 +1,25 @@
 """Reading tasks, waiting for them, cancelling them."""
 
-import base64
 import logging
+import re
 import time
-from datetime import datetime, timezone
+from dataclasses import replace
 
 import anyio
 
 from backend.access import Caller
-from backend.errors import OutputNotFound, TaskNotFound
-from backend.schemas.response_task import OutputResponse, TaskResponse
+from backend.errors import InvalidInput, OutputNotFound, TaskNotFound
+from backend.schemas.response_task import TaskListResponse, TaskResponse
 from backend.services.gpu_services import GPUServices
-from backend.services.live import LiveHub, LiveProgress
+from backend.services.live import LiveHub
+from backend.services.task_display import GONE, TaskDisplay
 from backend.store.outputs.output_store import LocalFile, OutputStore, RemoteFile
 from backend.store.task_store import TaskStore
-from backend.tasks import Output, Task, TaskState
+from backend.tasks import Output, Task, TaskFilter
 
 log = logging.getLogger(__name__)
 
-GONE = "The image's file is no longer where outputs are kept."
-PLACEHOLDER_TYPE = "text/x-placeholder"
-"""Of what the stub engine makes: a word, not an image."""
+CURSOR = re.compile(r"[1-9]\d{0,17}", re.ASCII)
 
 
 class TaskService:
@@ -32,15 +31,34 @@ class TaskService:
         outputs: OutputStore,
         live: LiveHub,
         services: GPUServices,
+        display: TaskDisplay,
     ) -> None:
         self._store = store
         self._outputs = outputs
         self._live = live
         self._services = services
+        self._display = display
 
     async def show(self, task_id: str, caller: Caller, *, with_image: bool = True) -> TaskResponse:
         """The task as it stands. Raises TaskNotFound."""
-        return await self._response(await self._task(task_id, caller), with_image=with_image)
+        task = await self._task(task_id, caller)
+        return await self._display.show(task, with_image=with_image)
+
+    async def newest(
+        self, wanted: TaskFilter, cursor: str | None, limit: int, caller: Caller
+    ) -> TaskListResponse:
+        """The caller's tasks, those that came last first, without their images.
+
+        `cursor` is what the page before has said is next. Raises InvalidInput.
+        """
+        mine = wanted if caller.sees_all else replace(wanted, owner=caller.key_id)
+        found = await self._store.newest(mine, _number_of(cursor), limit + 1)
+        shown = [
+            await self._display.show(task, with_image=False, with_position=False)
+            for _, task in found[:limit]
+        ]
+        more = len(found) > limit
+        return TaskListResponse(tasks=shown, next_cursor=str(found[limit - 1][0]) if more else None)
 
     async def wait(self, task_id: str, seconds: float, caller: Caller) -> TaskResponse:
         """The task once it has ended, or as it stands after `seconds`. Raises TaskNotFound."""
@@ -79,56 +97,12 @@ class TaskService:
             raise TaskNotFound(f"There is no task {task_id[:100]!r}.")
         return task
 
-    async def _response(self, task: Task, *, with_image: bool = True) -> TaskResponse:
-        image, gone = await self._image(task) if with_image else (None, None)
-        live = self._live.progress(task.id) if task.state is TaskState.RUNNING else None
-        done = LiveProgress(1.0 if task.state is TaskState.DONE else 0.0)
-        seed = task.values.get("seed")
-        return TaskResponse(
-            task_id=task.id,
-            status=task.state,
-            image=image,
-            error=task.error or gone,
-            error_code=task.error_code,
-            mode=task.mode,
-            workflow=task.workflow,
-            progress=(live or done).value,
-            node=live.node if live else None,
-            queue_position=await self._position(task),
-            attempt=task.attempt,
-            priority=task.priority,
-            deadline=_moment(task.deadline),
-            seed=seed if isinstance(seed, int) else None,
-            parameters=task.values,
-            outputs=[_output(task.id, number, each) for number, each in enumerate(task.outputs)],
-            created_at=_moment(task.created_at),
-            started_at=_moment(task.started_at),
-            finished_at=_moment(task.finished_at),
+
+def _number_of(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if CURSOR.fullmatch(cursor) is None:
+        raise InvalidInput(
+            "cursor is not what `next_cursor` was on the page before.", parameter="cursor"
         )
-
-    async def _position(self, task: Task) -> int | None:
-        return await self._store.position(task.id) if task.state is TaskState.QUEUED else None
-
-    async def _image(self, task: Task) -> tuple[str | None, str | None]:
-        """The first image in base64, or why there is none."""
-        for output in task.outputs:
-            if output.content_type.startswith("image/") or output.content_type == PLACEHOLDER_TYPE:
-                data = await self._outputs.read(task.id, output)
-                if data is None:
-                    return None, GONE
-                if output.content_type == PLACEHOLDER_TYPE:
-                    return data.decode(), None
-                return base64.b64encode(data).decode("ascii"), None
-        return None, None
-
-
-def _output(task_id: str, number: int, output: Output) -> OutputResponse:
-    return OutputResponse(
-        url=f"/tasks/{task_id}/outputs/{number}",
-        content_type=output.content_type,
-        size=output.size,
-    )
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
+    return int(cursor)

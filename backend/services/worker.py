@@ -213,8 +213,9 @@ class TaskWorker:
         task, spent = claim.task, exc.code not in NOTHING_SPENT
         # What broke off may go on without us, and is found again; what was refused is over.
         keep_job = not isinstance(exc, GPUServiceRefused) or exc.code in NOT_TAKEN
-        if not exc.retryable or (spent and task.attempt >= self._max_attempts):
-            tries = f" (after {task.attempt} attempts)" if task.attempt > 1 else ""
+        tried = task.attempts_spent
+        if not exc.retryable or (spent and tried >= self._max_attempts):
+            tries = f" (after {tried} attempts)" if tried > 1 else ""
             outcome = Outcome(TaskState.FAILED, error=exc.message + tries, error_code=exc.code)
             if await self._finish(task, outcome) and exc.retryable and keep_job:
                 await self._services.cancel_job(task.job)
@@ -240,7 +241,7 @@ class TaskWorker:
         task, now = claim.task, time.time()
         log.warning("Task %s waits: %s", task.id, reason)
         if spent:  # Full jitter, so that what failed together does not come back together.
-            delay = self._jitter(0.0, min(self._pace.backoff, 2.0**task.attempt))
+            delay = self._jitter(0.0, min(self._pace.backoff, 2.0**task.attempts_spent))
         await self._until_stored(
             lambda: self._store.release(
                 task,

@@ -1,7 +1,7 @@
 """Tasks as rows of a database: the same columns in every store, JSON as text."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -13,9 +13,12 @@ from backend.tasks import (
     Priority,
     Task,
     TaskEvent,
+    TaskFilter,
     TaskState,
     Webhook,
 )
+
+Query = tuple[str, tuple[Any, ...]]
 
 COLUMNS = (
     "id, mode, workflow, created_at, needs, priority, rank, deadline, owner, output_options,"
@@ -28,6 +31,12 @@ ADDED = (
     " webhook, idempotency_key, fingerprint, state, attempt, params, bytes"
 )
 """The columns of a new task, in the order of `added_row`."""
+RETRIED = (
+    "UPDATE tasks SET state = 'queued', first_attempt = attempt, job_id = NULL, service = NULL,"
+    " held_until = 0, not_before = 0, deadline = NULL, started_at = NULL, finished_at = NULL,"
+    " error = NULL, error_code = NULL, worker = NULL, outputs = '[]', \"values\" = '{}', rank = "
+)
+"""Then come the new rank, and which task."""
 FINISHED = 'state, finished_at, error, error_code, outputs, "values"'
 """The columns of an end, in the order of `finished_row`."""
 CRASHED = "The backend was killed during each attempt. Look into its log, then send it again."
@@ -77,6 +86,32 @@ def finished_row(outcome: Outcome, now: float) -> tuple[Any, ...]:
         json.dumps([asdict(output) for output in outcome.outputs]),
         json.dumps(outcome.values),
     )
+
+
+def wanted_rows(wanted: TaskFilter, before: int | None, limit: int, mark: str) -> list[Query]:
+    """The statements whose rows, put together, hold the newest tasks that are wanted.
+
+    One for each state, each with its own literal: so each finds its own index.
+    """
+    values: list[Any] = []
+    conditions = []
+    for column, value in (("owner =", wanted.owner), ("mode =", wanted.mode), ("seq <", before)):
+        if value is not None:
+            conditions.append(f"{column} {mark}")
+            values.append(storable(value) if isinstance(value, str) else value)
+    queries = []
+    for state in wanted.states or (None,):
+        its = [*conditions, *([f"state = '{state.value}'"] if state else ())]
+        where = f" WHERE {' AND '.join(its)}" if its else ""
+        statement = f"SELECT {COLUMNS}, seq FROM tasks{where} ORDER BY seq DESC LIMIT {mark}"
+        queries.append((statement, (*values, limit)))
+    return queries
+
+
+def merged(rows: Iterable[Mapping[str, Any]], limit: int) -> list[tuple[int, Task]]:
+    """The newest of all rows."""
+    newest = sorted(rows, key=lambda row: -row["seq"])[:limit]
+    return [(row["seq"], task_of(row)) for row in newest]
 
 
 def output_bytes(outcome: Outcome) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from backend.tasks import Claim, Outcome, Task, TaskEvent
+from backend.tasks import Claim, Outcome, Task, TaskEvent, TaskFilter
 
 Serves = Callable[[str, Mapping[str, Any]], bool]
 """Whether a GPU service can run a workflow with these needs. Called from any thread."""
@@ -38,6 +38,17 @@ class TaskStore(Protocol):
     async def by_key(self, idempotency_key: str, owner: str | None) -> Task | None:
         """The task that this owner sent with this key, if there is one."""
 
+    async def newest(
+        self, wanted: TaskFilter, before: int | None, limit: int
+    ) -> list[tuple[int, Task]]:
+        """Tasks with their numbers, those that came last first; only with a number below `before`.
+
+        It costs the same however many there are.
+        """
+
+    async def run_seconds(self, workflow: str, limit: int) -> list[float]:
+        """How long the last of its tasks that are done ran, from their claim to their end."""
+
     async def position(self, task_id: str) -> int | None:
         """How many queued tasks are before this one; None where it does not wait."""
 
@@ -56,6 +67,12 @@ class TaskStore(Protocol):
 
     async def cancel(self, task_id: str, now: float) -> Task | None:
         """End a task that waits or runs; None where there is none to end."""
+
+    async def retry(self, task_id: str, rank: float) -> Task | None:
+        """Queue a failed or cancelled task once more; None where there is none such.
+
+        Its attempts are counted anew, it has no deadline any more, and no job.
+        """
 
     async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
         """End a claimed task; False where this attempt is no longer the one that counts."""

@@ -25,7 +25,7 @@ ORPHANED = """
 """Nobody runs these; but for our own, which are looked for in memory as well."""
 GIVE_UP = """
     UPDATE tasks SET state = 'failed', finished_at = %s, error = %s, error_code = %s
-    WHERE seq = ANY(%s) AND attempt >= %s
+    WHERE seq = ANY(%s) AND attempt - first_attempt >= %s
 """
 QUEUE_AGAIN = """
     UPDATE tasks SET state = 'queued', started_at = NULL, worker = NULL,

@@ -22,7 +22,7 @@ from backend.store.postgresql.migrations import migrate
 from backend.store.postgresql.previews import StoredPreview
 from backend.store.postgresql.worker import WorkerIdentity, living
 from backend.store.task_store import Serves, TaskStore
-from backend.tasks import Claim, Outcome, Task, TaskEvent
+from backend.tasks import Claim, Outcome, Task, TaskEvent, TaskFilter
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +127,14 @@ class PostgreSQLTaskStore(TaskStore):
     async def by_key(self, idempotency_key: str | None, owner: str | None) -> Task | None:
         return await self._database.run(tasks.by_key, idempotency_key, owner)
 
+    async def newest(
+        self, wanted: TaskFilter, before: int | None, limit: int
+    ) -> list[tuple[int, Task]]:
+        return await self._database.run(tasks.newest, wanted, before, limit)
+
+    async def run_seconds(self, workflow: str, limit: int) -> list[float]:
+        return await self._database.run(tasks.run_seconds, workflow, limit)
+
     async def position(self, task_id: str) -> int | None:
         return await self._database.run(tasks.position, task_id)
 
@@ -149,6 +157,9 @@ class PostgreSQLTaskStore(TaskStore):
 
     async def cancel(self, task_id: str, now: float) -> Task | None:
         return await self._database.run(tasks.cancel, task_id, now)
+
+    async def retry(self, task_id: str, rank: float) -> Task | None:
+        return await self._database.transact(tasks.retry, task_id, rank)
 
     async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
         finished = await self._database.run(tasks.finish, task, outcome, now)

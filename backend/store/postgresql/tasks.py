@@ -15,14 +15,17 @@ from backend.store.rows import (
     DEADLINE_CODE,
     DEADLINE_PASSED,
     FINISHED,
+    RETRIED,
     added_row,
     event_of,
     finished_row,
+    merged,
     output_bytes,
     storable,
     task_of,
+    wanted_rows,
 )
-from backend.tasks import Outcome, Task, TaskEvent
+from backend.tasks import Outcome, Task, TaskEvent, TaskFilter
 
 OF_THIS_ATTEMPT = "id = %s AND attempt = %s AND job_id = %s AND started_at = %s"
 RUNNING = f"{OF_THIS_ATTEMPT} AND state = 'running'"
@@ -75,6 +78,22 @@ async def queued(db: Connection) -> int:
     return await _number(db, "SELECT count(*) AS n FROM tasks WHERE state = 'queued'")
 
 
+async def newest(
+    db: Connection, wanted: TaskFilter, before: int | None, limit: int
+) -> list[tuple[int, Task]]:
+    queries = wanted_rows(wanted, before, limit, "%s")
+    rows = [row for statement, values in queries for row in await _rows(db, statement, *values)]
+    return merged(rows, limit)
+
+
+async def run_seconds(db: Connection, workflow: str, limit: int) -> list[float]:
+    statement = (
+        "SELECT finished_at - started_at AS seconds FROM tasks"
+        " WHERE workflow = %s AND state = 'done' ORDER BY finished_at DESC LIMIT %s"
+    )
+    return [row["seconds"] for row in await _rows(db, statement, storable(workflow), limit)]
+
+
 async def position(db: Connection, task_id: str) -> int | None:
     rows = await _rows(
         db,
@@ -125,6 +144,15 @@ async def finish(db: Connection, task: Task, outcome: Outcome, now: float) -> bo
             storable(outcome.error_code),
         )
     )
+
+
+async def retry(db: Connection, task_id: str, rank: float) -> Task | None:
+    """In a transaction."""
+    which = "WHERE id = %s AND state IN ('failed', 'cancelled')"
+    statement = f"{RETRIED} %s {which} RETURNING {COLUMNS}, queue, not_before, held_until"
+    rows = await _rows(db, statement, rank, storable(task_id))
+    await wait_again(db, rows)
+    return task_of(rows[0]) if rows else None
 
 
 async def release(

@@ -16,7 +16,7 @@ from backend.errors import StorageFull, StorageUnavailable
 from backend.store.sqlite.file import DataFolder
 from backend.store.sqlite.tasks import Addition, SQLiteTasks
 from backend.store.task_store import Serves, TaskStore
-from backend.tasks import Claim, Outcome, Task, TaskEvent
+from backend.tasks import Claim, Outcome, Task, TaskEvent, TaskFilter
 
 T = TypeVar("T")
 
@@ -61,6 +61,14 @@ class SQLiteTaskStore(TaskStore):
     async def by_key(self, idempotency_key: str, owner: str | None) -> Task | None:
         return await self._run(self._tasks.by_key, idempotency_key, owner)
 
+    async def newest(
+        self, wanted: TaskFilter, before: int | None, limit: int
+    ) -> list[tuple[int, Task]]:
+        return await self._run(self._tasks.newest, wanted, before, limit)
+
+    async def run_seconds(self, workflow: str, limit: int) -> list[float]:
+        return await self._run(self._tasks.run_seconds, workflow, limit)
+
     async def position(self, task_id: str) -> int | None:
         return await self._run(self._tasks.position, task_id)
 
@@ -75,6 +83,9 @@ class SQLiteTaskStore(TaskStore):
 
     async def cancel(self, task_id: str, now: float) -> Task | None:
         return await self._run(self._tasks.cancel, task_id, now)
+
+    async def retry(self, task_id: str, rank: float) -> Task | None:
+        return await self._run(self._tasks.retry, task_id, rank)
 
     async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
         return await self._run(self._tasks.finish, task, outcome, now)

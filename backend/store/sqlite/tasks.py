@@ -15,15 +15,18 @@ from backend.store.rows import (
     DEADLINE_PASSED,
     FINISHED,
     MOST_AHEAD,
+    RETRIED,
     added_row,
     event_of,
     finished_row,
+    merged,
     output_bytes,
     storable,
     task_of,
+    wanted_rows,
 )
 from backend.store.task_store import Serves
-from backend.tasks import Claim, Job, Outcome, Task, TaskEvent
+from backend.tasks import Claim, Job, Outcome, Task, TaskEvent, TaskFilter
 
 OF_THIS_ATTEMPT = (
     "WHERE id = ? AND attempt = ? AND job_id = ? AND started_at = ? AND state = 'running'"
@@ -148,6 +151,18 @@ class SQLiteTasks:
             owner,
         )
 
+    def newest(self, wanted: TaskFilter, before: int | None, limit: int) -> list[tuple[int, Task]]:
+        queries = wanted_rows(wanted, before, limit, "?")
+        rows = [dict(row) for query in queries for row in self._rows(*query)]
+        return merged(rows, limit)
+
+    def run_seconds(self, workflow: str, limit: int) -> list[float]:
+        statement = (
+            "SELECT finished_at - started_at AS seconds FROM tasks"
+            " WHERE workflow = ? AND state = 'done' ORDER BY finished_at DESC LIMIT ?"
+        )
+        return [row["seconds"] for row in self._rows(statement, (storable(workflow), limit))]
+
     def position(self, task_id: str) -> int | None:
         row = self._db.execute(
             "SELECT (SELECT count(*) FROM tasks WHERE state = 'queued'"
@@ -210,6 +225,10 @@ class SQLiteTasks:
             *_fence(task),
         )
 
+    def retry(self, task_id: str, rank: float) -> Task | None:
+        which = "WHERE id = ? AND state IN ('failed', 'cancelled')"
+        return self._one(f"{RETRIED} ? {which} RETURNING {COLUMNS}", rank, task_id)
+
     def release(
         self, task: Task, not_before: float, spent: bool, keep_job: bool, held_until: float | None
     ) -> bool:
@@ -228,7 +247,7 @@ class SQLiteTasks:
     def recover(self, max_attempts: int, now: float, held_until: float) -> list[Task]:
         failed = self._all(
             "UPDATE tasks SET state = 'failed', finished_at = ?, error = ?, error_code = ?"
-            " WHERE state = 'running' AND worker IS NOT ? AND attempt >= ?"
+            " WHERE state = 'running' AND worker IS NOT ? AND attempt - first_attempt >= ?"
             f" RETURNING {COLUMNS}",
             now,
             CRASHED,

@@ -1,5 +1,6 @@
 """`GET /tasks/{task_id}/outputs/{number}`."""
 
+import re
 import shutil
 from typing import Any
 
@@ -206,3 +207,34 @@ async def test_output_in_an_s3_server_comes_back_as_it_was(
     assert task["image"] == base64_of(picture())
     assert (reply.status_code, reply.content) == (206, FILM.data[:10])
     assert not (settings.data_path / "outputs").exists()
+
+
+async def test_file_is_shown_unless_a_download_is_asked_for(client: httpx.AsyncClient) -> None:
+    task_id = (await client.post("/generate", json={"mode": "free"})).json()["task_id"]
+    await ended(client, task_id)
+    url = f"/tasks/{task_id}/outputs/0"
+    assert "content-disposition" not in (await client.get(url)).headers
+    named = (await client.get(f"{url}?download=true")).headers["content-disposition"]
+    assert re.fullmatch(rf'attachment; filename="{task_id[:8]}-0-[0-9a-f]{{8}}\.\w+"', named)
+
+
+async def test_options_for_images_reach_the_gpu_service(
+    gpu: GPUService, client: httpx.AsyncClient
+) -> None:
+    options = {"format": "jpeg", "quality": 80, "keep_metadata": True}
+    reply = await client.post("/generate", json={"mode": "free", "output": options})
+    await ended(client, reply.json()["task_id"])
+    sent = gpu.jobs[0].sent
+    assert (sent["output_format"], sent["output_quality"], sent["keep_metadata"]) == (
+        "jpeg",
+        80,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    "options", [{"format": "gif"}, {"quality": 0}, {"quality": 101}, {"sharpness": 1}, "jpeg"]
+)
+async def test_options_that_there_are_not_are_422(client: httpx.AsyncClient, options: Any) -> None:
+    reply = await client.post("/generate", json={"mode": "free", "output": options})
+    assert (reply.status_code, reply.json()["code"]) == (422, "validation_error")

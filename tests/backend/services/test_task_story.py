@@ -9,8 +9,10 @@ import anyio
 import pytest
 
 from backend.access import EVERYBODY
+from backend.services.estimates import Estimates
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub, LiveProgress, Preview
+from backend.services.task_display import TaskDisplay
 from backend.services.task_story import StoryEvent, TaskStory
 from backend.services.tasks import TaskService
 from backend.store.outputs.local import LocalOutputStore
@@ -25,7 +27,21 @@ FAILED = Outcome(TaskState.FAILED, error="no", error_code="odd")
 def story(
     store: SQLiteTaskStore, outputs: LocalOutputStore, live: LiveHub, services: GPUServices
 ) -> TaskStory:
-    return TaskStory(store, live, TaskService(store, outputs, live, services), 60)
+    return TaskStory(
+        store,
+        live,
+        TaskService(
+            store, outputs, live, services, TaskDisplay(store, outputs, live, Estimates(store, 2))
+        ),
+        60,
+    )
+
+
+async def retried(store: SQLiteTaskStore) -> None:
+    """A task that has failed, and waits once more."""
+    task = await claimed(store)
+    await store.finish(task, FAILED, 2500.0)
+    assert await store.retry(task.id, 0.0) is not None
 
 
 class Reader:
@@ -165,7 +181,9 @@ async def test_silence_is_broken_by_a_sign_of_life(
     store: SQLiteTaskStore, outputs: LocalOutputStore, live: LiveHub, services: GPUServices
 ) -> None:
     await queued(store)
-    tasks = TaskService(store, outputs, live, services)
+    tasks = TaskService(
+        store, outputs, live, services, TaskDisplay(store, outputs, live, Estimates(store, 2))
+    )
     async with reading(TaskStory(store, live, tasks, 0.01)) as reader:
         told = [await reader.next() for _ in range(3)]
     assert kinds(told) == ["queued", None, None]
@@ -195,3 +213,13 @@ async def test_number_of_the_future_does_not_hide_the_end(
         await store.finish(task, FAILED, 2500.0)
         live.changed("t1", ended=True)
         assert kinds(await rest) == ["queued", "running", "failed"]
+
+
+async def test_retried_task_s_story_goes_on_after_its_failure(
+    store: SQLiteTaskStore, story: TaskStory
+) -> None:
+    await queued(store)
+    await retried(store)
+    async with reading(story) as reader:
+        told = [await reader.next() for _ in range(4)]
+    assert [event.kind for event in told if event] == ["queued", "running", "failed", "queued"]

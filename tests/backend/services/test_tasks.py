@@ -7,8 +7,10 @@ import pytest
 
 from backend.access import EVERYBODY
 from backend.errors import TaskNotFound
+from backend.services.estimates import Estimates
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
+from backend.services.task_display import TaskDisplay
 from backend.services.tasks import TaskService
 from backend.store.outputs.local import LocalOutputStore
 from backend.store.sqlite.store import SQLiteTaskStore
@@ -20,7 +22,9 @@ from tests.backend.making import claimed, queued
 def tasks(
     store: SQLiteTaskStore, outputs: LocalOutputStore, live: LiveHub, services: GPUServices
 ) -> TaskService:
-    return TaskService(store, outputs, live, services)
+    return TaskService(
+        store, outputs, live, services, TaskDisplay(store, outputs, live, Estimates(store, 2))
+    )
 
 
 async def running(store: SQLiteTaskStore) -> Task:

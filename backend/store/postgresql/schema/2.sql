@@ -7,10 +7,11 @@ ALTER TABLE tasks ADD COLUMN first_attempt integer NOT NULL DEFAULT 0;
 DROP INDEX tasks_idempotency_key;
 CREATE UNIQUE INDEX tasks_idempotency_key ON tasks (idempotency_key, coalesce(owner, ''))
     WHERE idempotency_key IS NOT NULL;
-CREATE INDEX tasks_owner ON tasks (owner, seq);
-CREATE INDEX tasks_state ON tasks (state, seq);
+CREATE INDEX tasks_owner ON tasks (owner, seq) WHERE owner IS NOT NULL;
+CREATE INDEX tasks_open ON tasks (owner) WHERE owner IS NOT NULL AND finished_at IS NULL;
 CREATE INDEX tasks_mode ON tasks (mode, seq);
-CREATE INDEX tasks_open ON tasks (owner) WHERE finished_at IS NULL;
+CREATE INDEX tasks_failed ON tasks (seq) WHERE state = 'failed';
+CREATE INDEX tasks_cancelled ON tasks (seq) WHERE state = 'cancelled';
 CREATE INDEX tasks_run ON tasks (workflow, finished_at) WHERE state = 'done';
 
 -- Keys as they are known: by the hash, never by the key.
