@@ -28,6 +28,22 @@ class Bounds:
     """Of UTC."""
 
 
+UNBOUNDED = Bounds()
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """What is known of a key, which is not the key itself. Times are seconds since the epoch."""
+
+    id: str
+    name: str
+    scopes: frozenset[Scope]
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    bounds: Bounds = UNBOUNDED
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who sends a request."""
@@ -36,7 +52,7 @@ class Caller:
     """None where keys are off."""
     name: str
     scopes: frozenset[Scope]
-    bounds: Bounds = Bounds()
+    bounds: Bounds = UNBOUNDED
 
     def may(self, scope: Scope) -> bool:
         """Whether the key has this scope; `admin` has them all."""

@@ -22,6 +22,7 @@ from backend.services.pace import Pace
 from backend.services.upkeep import RECOVER_SECONDS, Upkeep
 from backend.services.worker import TaskWorker
 from backend.shutdown import on_stop_signal
+from backend.store.key_store import KeyStore
 from backend.store.opening import Stores, stores_of
 from backend.store.outputs.output_store import OutputStore
 from backend.store.task_store import SharedTaskStore, TaskStore
@@ -47,6 +48,7 @@ class Engine:
 
     store: TaskStore
     outputs: OutputStore
+    keys: KeyStore
     services: GPUServices
     catalogue: ModeCatalogue
     live: LiveHub
@@ -91,6 +93,7 @@ async def running_engine(
         stores = make_stores(settings, worker=bool(own))
         await _open(stores)
         stack.push_async_callback(stores.tasks.close)
+        stack.push_async_callback(stores.keys.close)
         live = LiveHub()
         if stores.shared is not None:
             exchange = LiveExchange(stores.shared, live, sends=bool(own))
@@ -109,6 +112,7 @@ async def running_engine(
         engine = Engine(
             store=stores.tasks,
             outputs=stores.outputs,
+            keys=stores.keys,
             services=services,
             catalogue=catalogue,
             live=live,

@@ -4,6 +4,7 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 
+import limits
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -67,6 +68,9 @@ class Settings(BaseSettings):
     stalled_after: float = Field(20, ge=1)
     mode_workflows: dict[str, str] = {"free": "free_generation"}
     styles_path: Path = HERE / "styles.json"
+    require_api_key: bool = False
+    rate_limit_per_key: str = ""
+    rate_limit_per_address: str = ""
     cors_origins: list[str] = ["*"]
 
     @field_validator("database_url")
@@ -90,6 +94,16 @@ class Settings(BaseSettings):
         if not given or not all(url.startswith(("http://", "https://")) for url in given):
             raise ValueError("It is a URL such as http://localhost:8001, or several with commas")
         return urls
+
+    @field_validator("rate_limit_per_key", "rate_limit_per_address")
+    @classmethod
+    def _is_limit(cls, text: str) -> str:
+        if text:
+            try:
+                limits.parse(text)
+            except ValueError as exc:
+                raise ValueError("It is as 60/minute or 1000/hour, or empty for none") from exc
+        return text
 
     @property
     def gpu_service_urls(self) -> list[str]:

@@ -5,6 +5,13 @@
     │   ├── UnknownMode              422 unknown_mode
     │   ├── UnknownStyle             422 unknown_style
     │   └── KeyReused                422 idempotency_key_reused
+    ├── Unauthenticated              401 unauthenticated
+    │   ├── ApiKeyMissing            401 api_key_missing
+    │   └── ApiKeyInvalid            401 api_key_invalid
+    ├── ScopeMissing                 403 scope_missing
+    ├── RateLimited                  429 rate_limited              retryable
+    │   ├── ConcurrentLimit          429 concurrent_limit          retryable
+    │   └── DailyLimit               429 daily_limit               retryable
     ├── TaskNotFound                 404 task_not_found
     ├── OutputNotFound               404 output_not_found
     ├── ModeNotFound                 404 mode_not_found
@@ -15,6 +22,7 @@
     ├── StorageUnavailable           503 storage_unavailable       retryable
     ├── DataFolderInUse              (at start only)
     ├── DatabaseUnusable             (at start only)
+    ├── KeysUnusable                 503 keys_unusable             retryable
     ├── OutputsUnusable              (at start only)
     ├── StylesInvalid                (at start only)
     └── GPUServiceError              502 gpu_service_error         retryable
@@ -66,6 +74,52 @@ class KeyReused(InvalidInput):
     """The idempotency key came before, with another request."""
 
     code = "idempotency_key_reused"
+
+
+class Unauthenticated(BackendError):
+    """Nobody knows whose request it is."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class ApiKeyMissing(Unauthenticated):
+    """Keys are on, and the request has none."""
+
+    code = "api_key_missing"
+
+
+class ApiKeyInvalid(Unauthenticated):
+    """The key is unknown, has expired or was revoked: which of these is nobody's business."""
+
+    code = "api_key_invalid"
+
+
+class ScopeMissing(BackendError):
+    """The key is not for this; `scope` is what it lacks."""
+
+    status = 403
+    code = "scope_missing"
+
+
+class RateLimited(BackendError):
+    """Too many requests; `retry_after` is in seconds."""
+
+    status = 429
+    code = "rate_limited"
+    retryable = True
+
+
+class ConcurrentLimit(RateLimited):
+    """As many of the key's tasks wait and run as may."""
+
+    code = "concurrent_limit"
+
+
+class DailyLimit(RateLimited):
+    """The key has sent as many tasks today as it may."""
+
+    code = "daily_limit"
 
 
 class TaskNotFound(BackendError):
@@ -138,6 +192,14 @@ class DatabaseUnusable(BackendError):
     """The task database is damaged, or a newer version of this program made it."""
 
     code = "database_unusable"
+
+
+class KeysUnusable(BackendError):
+    """The file of the keys cannot be read: nobody is let in."""
+
+    status = 503
+    code = "keys_unusable"
+    retryable = True
 
 
 class OutputsUnusable(BackendError):

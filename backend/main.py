@@ -17,6 +17,7 @@ from backend.body_limit import BodyLimit
 from backend.config import Settings, get_settings
 from backend.errors import BackendError
 from backend.problems import add_error_handlers
+from backend.rate_limit_headers import RateLimitHeaders
 from backend.routers import generate, health, modes, probes, tasks, uploads
 from backend.services.access import AccessService
 from backend.services.admission import Admission
@@ -24,6 +25,7 @@ from backend.services.estimates import Estimates
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
 from backend.services.images import ImageCheck
+from backend.services.rate_limits import RateLimits
 from backend.services.readiness import (
     Readiness,
     gpu_service_answers,
@@ -54,7 +56,10 @@ EXPOSED_HEADERS = [
     "Link",
     "Location",
     "Preference-Applied",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
+    "WWW-Authenticate",
 ]
 
 
@@ -72,6 +77,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
 
     app = FastAPI(title=settings.api_title, version=settings.api_version, lifespan=lifespan)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_mb * 1024 * 1024)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -117,7 +123,8 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
         tasks = TaskService(engine.store, engine.outputs, engine.live, engine.services, display)
         admission = Admission(engine.store, room, settings.max_queued_tasks)
         yield BackendState(
-            access=AccessService(),
+            access=AccessService(engine.keys, required=settings.require_api_key),
+            rate_limits=RateLimits(settings.rate_limit_per_key, settings.rate_limit_per_address),
             health=HealthService(engine.services, engine, settings.api_version),
             readiness=readiness,
             generation=GenerationRouter(

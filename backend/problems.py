@@ -23,6 +23,8 @@ MAX_ERRORS = 20
 UNREADABLE = (ValueError, RecursionError)
 """JSON that Python cannot read: wrong bytes, huge numbers, deep nesting. FastAPI has 400 for it."""
 
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
 CODES = {
     400: "bad_request",
     404: "not_found",
@@ -55,7 +57,9 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(BackendError)
     async def own(_: Request, exc: BackendError) -> Response:
-        return _problem(exc.status, exc.code, exc.message, exc.retryable, **exc.extra)
+        headers = CHALLENGE if exc.status == 401 else None
+        extra = dict(exc.extra)
+        return _problem(exc.status, exc.code, exc.message, exc.retryable, headers=headers, **extra)
 
     @app.exception_handler(RequestValidationError)
     async def validation(_: Request, exc: RequestValidationError) -> Response:
@@ -78,7 +82,7 @@ def _problem(
 ) -> Response:
     headers = dict(extra.pop("headers", None) or {})
     if status in (429, 503, 507):
-        headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
+        headers.setdefault("Retry-After", str(extra.get("retry_after", RETRY_AFTER_SECONDS)))
     problem = Problem(
         title=code.replace("_", " ").capitalize(),
         status=status,

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from backend.services.access import AccessService
 from backend.services.catalogue import ModeCatalogue
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
+from backend.services.rate_limits import RateLimits
 from backend.services.readiness import Readiness
 from backend.services.retrying import TaskRetry
 from backend.services.task_story import TaskStory
@@ -21,6 +23,7 @@ class BackendState:
     """Made when the backend starts."""
 
     access: AccessService
+    rate_limits: RateLimits
     health: HealthService
     readiness: Readiness
     generation: GenerationRouter
@@ -31,9 +34,9 @@ class BackendState:
     uploads: UploadService
 
 
-async def get_state(request: Request) -> BackendState:
+async def get_state(connection: HTTPConnection) -> BackendState:
     """The running backend's state."""
-    state: BackendState = request.app.state.backend
+    state: BackendState = connection.app.state.backend
     return state
 
 

@@ -1,16 +1,14 @@
 """What a client says of a task in headers: `Idempotency-Key`, `X-Priority`, `Cancel-After`."""
 
-import re
 from typing import Annotated
 
 from fastapi import Depends, Header
 
+from backend.durations import duration
 from backend.errors import InvalidInput
 from backend.services.generation_router import Wishes
 from backend.tasks import Priority
 
-SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", re.ASCII)
 LEAST, MOST = 5, 30 * 86400
 CANCEL_AFTER = "`90`, `90s`, `5m`, `2h`: the task is cancelled if it has not ended by then."
 KEY = "The same key and request give the same task, however often they are sent."
@@ -19,8 +17,7 @@ PRIORITY = "Goes before those of a lower one, for as long as nobody else waits t
 
 def seconds_of(text: str) -> float:
     """`90`, `90s`, `1.5m`, `2h`, `1d` in seconds. Raises InvalidInput."""
-    match = DURATION.fullmatch(text.strip())
-    seconds = float(match[1]) * SECONDS[match[2]] if match else 0.0
+    seconds = duration(text) or 0.0
     if not LEAST <= seconds <= MOST:
         raise InvalidInput(
             f"Cancel-After is a time such as 90s, 5m or 2h, from {LEAST} seconds to 30 days, "

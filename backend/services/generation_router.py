@@ -98,7 +98,7 @@ class GenerationRouter:
             idempotency_key=key,
             fingerprint=fingerprint,
         )
-        kept, is_new = await self._store.add(task, params)
+        kept, is_new = await self._store.add(task, params, caller.bounds)
         if not is_new:
             return _same(kept, fingerprint), False
         self._log(task, request)

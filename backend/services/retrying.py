@@ -48,7 +48,7 @@ class TaskRetry:
             return
         await self._admission.check()
         rank = task.priority.rank(time.time(), self._ageing)
-        if await self._store.retry(task.id, rank) is not None:
+        if await self._store.retry(task.id, rank, caller.bounds) is not None:
             log.info("Task %s queued again, after %d attempts", task.id, task.attempt)
             self._live.changed(task.id)
             self._on_queued()

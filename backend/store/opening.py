@@ -7,8 +7,10 @@ from dotenv import dotenv_values
 
 from backend.config import HERE, Settings
 from backend.errors import DatabaseUnusable
+from backend.store.key_store import KeyStore
 from backend.store.outputs.opening import open_outputs
 from backend.store.outputs.output_store import OutputStore
+from backend.store.sqlite.keys import SQLiteKeyStore
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.store.task_store import SharedTaskStore, TaskStore
 
@@ -20,6 +22,7 @@ class Stores(NamedTuple):
 
     tasks: TaskStore
     outputs: OutputStore
+    keys: KeyStore
     shared: SharedTaskStore | None = None
     """The former, where other processes use it too."""
 
@@ -33,7 +36,8 @@ def stores_of(settings: Settings, *, worker: bool) -> Stores:
         _take_credentials()
     outputs = open_outputs(settings.outputs_url, settings.data_path)
     if not settings.database_url:
-        return Stores(SQLiteTaskStore(settings.data_path), outputs)
+        keys = SQLiteKeyStore(settings.data_path)
+        return Stores(SQLiteTaskStore(settings.data_path), outputs, keys)
     try:
         from backend.store.postgresql.store import PostgreSQLTaskStore  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as exc:
@@ -44,7 +48,7 @@ def stores_of(settings: Settings, *, worker: bool) -> Stores:
         heartbeat=settings.stalled_after / 4,
         stalled_after=settings.stalled_after,
     )
-    return Stores(shared, outputs, shared)
+    return Stores(shared, outputs, shared.keys, shared)
 
 
 def _take_credentials() -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from backend.access import Bounds
+from backend.errors import ConcurrentLimit, DailyLimit
 from backend.tasks import (
     ImageFormat,
     Outcome,
@@ -112,6 +114,27 @@ def merged(rows: Iterable[Mapping[str, Any]], limit: int) -> list[tuple[int, Tas
     """The newest of all rows."""
     newest = sorted(rows, key=lambda row: -row["seq"])[:limit]
     return [(row["seq"], task_of(row)) for row in newest]
+
+
+def day_of(seconds: float) -> int:
+    """The day of UTC, since the epoch."""
+    return int(seconds // 86400)
+
+
+def check_bounds(bounds: Bounds, open_tasks: int, today: int, now: float) -> None:
+    """Raise ConcurrentLimit, DailyLimit where the owner of so many tasks may have no more."""
+    if bounds.concurrent_tasks is not None and open_tasks >= bounds.concurrent_tasks:
+        raise ConcurrentLimit(
+            f"{open_tasks} tasks of this key wait or run already, and that is as many as may. "
+            "Wait until one has ended, or cancel one.",
+            retry_after=5,
+        )
+    if bounds.tasks_per_day is not None and today >= bounds.tasks_per_day:
+        raise DailyLimit(
+            f"This key has sent {today} tasks today (UTC), and that is as many as it may. "
+            "Try again tomorrow.",
+            retry_after=int((day_of(now) + 1) * 86400 - now) + 1,
+        )
 
 
 def output_bytes(outcome: Outcome) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from backend.access import UNBOUNDED, Bounds
 from backend.tasks import Claim, Outcome, Task, TaskEvent, TaskFilter
 
 Serves = Callable[[str, Mapping[str, Any]], bool]
@@ -25,8 +26,13 @@ class TaskStore(Protocol):
     async def close(self) -> None:
         """Let go of everything."""
 
-    async def add(self, task: Task, params: Mapping[str, Any]) -> tuple[Task, bool]:
+    async def add(
+        self, task: Task, params: Mapping[str, Any], bounds: Bounds = UNBOUNDED
+    ) -> tuple[Task, bool]:
         """Keep a new task: it, and True.
+
+        `bounds` are its owner's, and hold however many come at once. Raises ConcurrentLimit,
+        DailyLimit.
 
         Where a task of its owner's has its idempotency key, or its id, already: that one as it
         stands, and False.
@@ -68,10 +74,11 @@ class TaskStore(Protocol):
     async def cancel(self, task_id: str, now: float) -> Task | None:
         """End a task that waits or runs; None where there is none to end."""
 
-    async def retry(self, task_id: str, rank: float) -> Task | None:
+    async def retry(self, task_id: str, rank: float, bounds: Bounds = UNBOUNDED) -> Task | None:
         """Queue a failed or cancelled task once more; None where there is none such.
 
-        Its attempts are counted anew, it has no deadline any more, and no job.
+        Its attempts are counted anew, it has no deadline any more, and no job. `bounds` on tasks at
+        once are its owner's. Raises ConcurrentLimit.
         """
 
     async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:

@@ -13,10 +13,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from backend.access import UNBOUNDED, Bounds
 from backend.config import Settings, get_settings
 from backend.main import create_app
 from backend.store.opening import Stores
 from backend.store.outputs.local import LocalOutputStore
+from backend.store.sqlite.keys import SQLiteKeyStore
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.store.task_store import Serves
 from backend.tasks import Claim, Outcome, Output, Task, TaskState
@@ -43,9 +45,11 @@ def reached(point: str) -> None:
 class KillingStore(SQLiteTaskStore):
     """Between the store's steps."""
 
-    async def add(self, task: Task, params: Mapping[str, Any]) -> tuple[Task, bool]:
+    async def add(
+        self, task: Task, params: Mapping[str, Any], bounds: Bounds = UNBOUNDED
+    ) -> tuple[Task, bool]:
         reached("before_commit")
-        added = await super().add(task, params)
+        added = await super().add(task, params, bounds)
         reached("after_commit")
         return added
 
@@ -78,7 +82,8 @@ class KillingOutputs(LocalOutputStore):
 
 
 def _stores(settings: Settings, *, worker: bool) -> Stores:
-    return Stores(KillingStore(settings.data_path), KillingOutputs(settings.data_path / "outputs"))
+    folder = settings.data_path
+    return Stores(KillingStore(folder), KillingOutputs(folder / "outputs"), SQLiteKeyStore(folder))
 
 
 def app() -> FastAPI:

@@ -14,9 +14,11 @@ from typing import Any
 
 from psycopg import Rollback
 
+from backend.access import UNBOUNDED, Bounds
 from backend.store.postgresql import previews, recovery, tasks
 from backend.store.postgresql.claims import Queues, Request, WorkerGone, claim
 from backend.store.postgresql.database import Connection, Database
+from backend.store.postgresql.keys import PostgreSQLKeyStore
 from backend.store.postgresql.listener import Heard, Listener
 from backend.store.postgresql.migrations import migrate
 from backend.store.postgresql.previews import StoredPreview
@@ -47,6 +49,7 @@ class PostgreSQLTaskStore(TaskStore):
         max_connections: int = 10,
     ) -> None:
         self._database = Database(url, max_connections)
+        self.keys = PostgreSQLKeyStore(self._database)
         self._worker = WorkerIdentity(self._database, heartbeat) if worker else None
         self._stalled_after = stalled_after
         self._queues = Queues()
@@ -102,14 +105,16 @@ class PostgreSQLTaskStore(TaskStore):
         """The newest picture, while the task runs."""
         return await self._database.run(previews.newest, task_id)
 
-    async def add(self, task: Task, params: Mapping[str, Any]) -> tuple[Task, bool]:
+    async def add(
+        self, task: Task, params: Mapping[str, Any], bounds: Bounds = UNBOUNDED
+    ) -> tuple[Task, bool]:
         tries = 0
 
         async def insert(db: Connection) -> bool:
             nonlocal tries
             tries += 1
             async with db.transaction() as transaction:
-                if await tasks.insert(db, task, params):
+                if await tasks.insert(db, task, params, bounds):
                     return True
                 raise Rollback(transaction)  # Its delivery goes with it.
             return False
@@ -158,8 +163,8 @@ class PostgreSQLTaskStore(TaskStore):
     async def cancel(self, task_id: str, now: float) -> Task | None:
         return await self._database.run(tasks.cancel, task_id, now)
 
-    async def retry(self, task_id: str, rank: float) -> Task | None:
-        return await self._database.transact(tasks.retry, task_id, rank)
+    async def retry(self, task_id: str, rank: float, bounds: Bounds = UNBOUNDED) -> Task | None:
+        return await self._database.transact(tasks.retry, task_id, rank, bounds)
 
     async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
         finished = await self._database.run(tasks.finish, task, outcome, now)

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from psycopg.rows import DictRow
 
+from backend.access import UNBOUNDED, Bounds
 from backend.store.postgresql.database import Connection
 from backend.store.postgresql.deliveries import Waiting, ahead_of_us, deliver, queue_of
 from backend.store.rows import (
@@ -17,6 +18,8 @@ from backend.store.rows import (
     FINISHED,
     RETRIED,
     added_row,
+    check_bounds,
+    day_of,
     event_of,
     finished_row,
     merged,
@@ -61,8 +64,13 @@ async def by_key(db: Connection, idempotency_key: str | None, owner: str | None)
     )
 
 
-async def insert(db: Connection, task: Task, params: Mapping[str, Any]) -> bool:
+async def insert(db: Connection, task: Task, params: Mapping[str, Any], bounds: Bounds) -> bool:
     """A new task with its delivery; in a transaction, which is to be undone where it is False."""
+    if bounds != UNBOUNDED:
+        await _only_one_of(db, task.owner)
+        if await get(db, task.id) or await by_key(db, task.idempotency_key, task.owner):
+            return False
+        await _check_bounds(db, task.owner, bounds, task.created_at)
     queue = queue_of(task.workflow, task.needs)
     made = await deliver(db, [Waiting(task.id, task.rank, queue)])
     row = (*added_row(task, params), queue, made[task.id])
@@ -146,8 +154,29 @@ async def finish(db: Connection, task: Task, outcome: Outcome, now: float) -> bo
     )
 
 
-async def retry(db: Connection, task_id: str, rank: float) -> Task | None:
+async def _only_one_of(db: Connection, owner: str | None) -> None:
+    """Until the transaction ends, nobody else adds a task of this owner's that has bounds."""
+    await db.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (owner,))
+
+
+async def _check_bounds(db: Connection, owner: str | None, bounds: Bounds, now: float) -> None:
+    rows = await _rows(
+        db,
+        "SELECT (SELECT count(*) FROM tasks WHERE owner = %s AND finished_at IS NULL)"
+        " AS open_tasks, coalesce((SELECT tasks FROM owner_usage WHERE owner = %s"
+        " AND day = %s), 0) AS today",
+        owner,
+        owner,
+        day_of(now),
+    )
+    check_bounds(bounds, rows[0]["open_tasks"], rows[0]["today"], now)
+
+
+async def retry(db: Connection, task_id: str, rank: float, bounds: Bounds) -> Task | None:
     """In a transaction."""
+    if bounds.concurrent_tasks is not None and (task := await get(db, task_id)) is not None:
+        await _only_one_of(db, task.owner)
+        await _check_bounds(db, task.owner, replace(bounds, tasks_per_day=None), 0.0)
     which = "WHERE id = %s AND state IN ('failed', 'cancelled')"
     statement = f"{RETRIED} %s {which} RETURNING {COLUMNS}, queue, not_before, held_until"
     rows = await _rows(db, statement, rank, storable(task_id))

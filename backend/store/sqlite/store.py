@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from backend.access import UNBOUNDED, Bounds
 from backend.errors import StorageFull, StorageUnavailable
 from backend.store.sqlite.file import DataFolder
 from backend.store.sqlite.tasks import Addition, SQLiteTasks
@@ -43,9 +44,11 @@ class SQLiteTaskStore(TaskStore):
         await self._run(self._close)
         self._thread.shutdown()
 
-    async def add(self, task: Task, params: Mapping[str, Any]) -> tuple[Task, bool]:
+    async def add(
+        self, task: Task, params: Mapping[str, Any], bounds: Bounds = UNBOUNDED
+    ) -> tuple[Task, bool]:
         # What comes while the thread is busy is added, and synced to disk, together.
-        addition, added = Addition(task, params), asyncio.get_running_loop().create_future()
+        addition, added = Addition(task, params, bounds), asyncio.get_running_loop().create_future()
         self._additions.append((addition, added))
         if self._adding is None or self._adding.done():
             self._adding = asyncio.create_task(self._add_waiting(), name="additions")
@@ -84,8 +87,8 @@ class SQLiteTaskStore(TaskStore):
     async def cancel(self, task_id: str, now: float) -> Task | None:
         return await self._run(self._tasks.cancel, task_id, now)
 
-    async def retry(self, task_id: str, rank: float) -> Task | None:
-        return await self._run(self._tasks.retry, task_id, rank)
+    async def retry(self, task_id: str, rank: float, bounds: Bounds = UNBOUNDED) -> Task | None:
+        return await self._run(self._tasks.retry, task_id, rank, bounds)
 
     async def finish(self, task: Task, outcome: Outcome, now: float) -> bool:
         return await self._run(self._tasks.finish, task, outcome, now)

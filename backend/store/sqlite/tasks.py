@@ -3,9 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from backend.access import UNBOUNDED, Bounds
 from backend.store.rows import (
     ADDED,
     COLUMNS,
@@ -17,6 +18,8 @@ from backend.store.rows import (
     MOST_AHEAD,
     RETRIED,
     added_row,
+    check_bounds,
+    day_of,
     event_of,
     finished_row,
     merged,
@@ -57,6 +60,7 @@ class Addition:
 
     task: Task
     params: Mapping[str, Any]
+    bounds: Bounds = UNBOUNDED
     is_new: bool = False
     error: Exception | None = None
 
@@ -134,6 +138,11 @@ class SQLiteTasks:
 
     def _add(self, addition: Addition) -> tuple[Task, bool]:
         task = addition.task
+        if addition.bounds != UNBOUNDED:
+            kept = self.get(task.id) or self.by_key(task.idempotency_key, task.owner)
+            if kept is not None:
+                return kept, False
+            self._check_bounds(task.owner, addition.bounds, task.created_at)
         row = added_row(task, addition.params)
         marks = ", ".join("?" * len(row))
         if self._changed(
@@ -225,7 +234,19 @@ class SQLiteTasks:
             *_fence(task),
         )
 
-    def retry(self, task_id: str, rank: float) -> Task | None:
+    def _check_bounds(self, owner: str | None, bounds: Bounds, now: float) -> None:
+        row = self._rows(
+            "SELECT (SELECT count(*) FROM tasks WHERE owner = :owner AND finished_at IS NULL)"
+            " AS open_tasks, coalesce((SELECT tasks FROM owner_usage WHERE owner = :owner"
+            " AND day = :day), 0) AS today",
+            {"owner": owner, "day": day_of(now)},
+        )[0]
+        check_bounds(bounds, row["open_tasks"], row["today"], now)
+
+    def retry(self, task_id: str, rank: float, bounds: Bounds) -> Task | None:
+        # This thread is the only one that writes: nothing comes in between.
+        if bounds.concurrent_tasks is not None and (task := self.get(task_id)) is not None:
+            self._check_bounds(task.owner, replace(bounds, tasks_per_day=None), 0.0)
         which = "WHERE id = ? AND state IN ('failed', 'cancelled')"
         return self._one(f"{RETRIED} ? {which} RETURNING {COLUMNS}", rank, task_id)
 

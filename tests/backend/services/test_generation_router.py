@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backend.access import EVERYBODY
+from backend.access import EVERYBODY, UNBOUNDED, Bounds
 from backend.errors import StorageFull
 from backend.schemas.request_generate import GenerateRequest
 from backend.services.admission import Admission
@@ -34,7 +34,9 @@ STYLES = {
 class FullStore(SQLiteTaskStore):
     """A store whose disk is full."""
 
-    async def add(self, task: Task, params: Mapping[str, Any]) -> tuple[Task, bool]:
+    async def add(
+        self, task: Task, params: Mapping[str, Any], bounds: Bounds = UNBOUNDED
+    ) -> tuple[Task, bool]:
         raise StorageFull("The disk is full.")
 
 
