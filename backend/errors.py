@@ -15,6 +15,10 @@
     ├── TaskNotFound                 404 task_not_found
     ├── OutputNotFound               404 output_not_found
     ├── ModeNotFound                 404 mode_not_found
+    ├── ModelNotFound                404 model_not_found
+    ├── EngineIsStub                 501 engine_is_stub
+    ├── GenerationFailed             502 the task's own code
+    ├── ServiceStopping              503 service_stopping          retryable
     ├── TaskAlreadyDone              409 task_already_done
     ├── CatalogueIncomplete          503 catalogue_incomplete      retryable
     ├── QueueFull                    503 queue_full                retryable
@@ -29,7 +33,7 @@
         ├── GPUServiceUnreachable    502 gpu_service_unreachable   retryable, never arrived
         ├── GPUServiceLetGo          502 gpu_service_let_go        retryable, it goes on
         ├── GPUServiceTimeout        504 gpu_service_timeout
-        └── GPUServiceRefused        502 the GPU service's own code and `retryable`
+        └── GPUServiceRefused        502 its own code and `retryable`
 
 Each class has one HTTP status and one stable code; its message says what to do.
 """
@@ -141,6 +145,38 @@ class ModeNotFound(BackendError):
 
     status = 404
     code = "mode_not_found"
+
+
+class ModelNotFound(BackendError):
+    """A mode that there is not, to an OpenAI client."""
+
+    status = 404
+    code = "model_not_found"
+
+
+class EngineIsStub(BackendError):
+    """A placeholder must not pass for an image."""
+
+    status = 501
+    code = "engine_is_stub"
+
+
+class GenerationFailed(BackendError):
+    """The task that somebody waited for has failed, or was cancelled."""
+
+    status = 502
+
+    def __init__(self, message: str, code: str, **extra: Any) -> None:
+        super().__init__(message, **extra)
+        self.code = code
+
+
+class ServiceStopping(BackendError):
+    """The backend stops while somebody waits for a task, which goes on."""
+
+    status = 503
+    code = "service_stopping"
+    retryable = True
 
 
 class TaskAlreadyDone(BackendError):

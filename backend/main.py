@@ -18,14 +18,7 @@ from backend.config import Settings, get_settings
 from backend.errors import BackendError
 from backend.problems import add_error_handlers
 from backend.rate_limit_headers import RateLimitHeaders
-from backend.routers import generate, health, modes, probes, tasks, uploads
-from backend.services.access import AccessService
-from backend.services.admission import Admission
-from backend.services.estimates import Estimates
-from backend.services.generation_router import GenerationRouter
-from backend.services.health import HealthService
-from backend.services.images import ImageCheck
-from backend.services.rate_limits import RateLimits
+from backend.routers import generate, health, modes, openai, probes, tasks, uploads
 from backend.services.readiness import (
     Readiness,
     gpu_service_answers,
@@ -35,16 +28,11 @@ from backend.services.readiness import (
     worker_lives,
 )
 from backend.services.retention import Retention
-from backend.services.retrying import TaskRetry
 from backend.services.room import Room
 from backend.services.styles import read_styles
-from backend.services.task_display import TaskDisplay
-from backend.services.task_story import TaskStory
-from backend.services.tasks import TaskService
-from backend.services.uploads import UploadService
 from backend.shutdown import Drain, on_stop_signal
 from backend.start_failure import StartFailure, settings_or_exit
-from backend.state import BackendState
+from backend.state import BackendState, state_of
 from backend.store.opening import stores_of
 from backend.utils.logging import setup_logging
 
@@ -87,7 +75,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
     )
     app.add_middleware(StartFailure, name="The backend", expected=BackendError)
     add_error_handlers(app)
-    for module in (health, probes, generate, tasks, modes, uploads):
+    for module in (health, probes, generate, tasks, modes, uploads, openai):
         app.include_router(module.router)
     return app
 
@@ -114,43 +102,7 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
         room = Room(settings.data_path, settings.min_free_mb)
         readiness = _readiness(engine, room)
         stack.enter_context(on_stop_signal(_drain(engine, readiness, settings.drain_seconds)))
-        image_check = ImageCheck(settings.max_image_size_mb, settings.max_image_megapixels)
-        uploads = UploadService(engine.outputs, image_check, room)
-        slots = len(settings.gpu_service_urls) * settings.worker_concurrency
-        display = TaskDisplay(
-            engine.store, engine.outputs, engine.live, Estimates(engine.store, slots)
-        )
-        tasks = TaskService(engine.store, engine.outputs, engine.live, engine.services, display)
-        admission = Admission(engine.store, room, settings.max_queued_tasks)
-        yield BackendState(
-            access=AccessService(engine.keys, required=settings.require_api_key),
-            rate_limits=RateLimits(settings.rate_limit_per_key, settings.rate_limit_per_address),
-            health=HealthService(engine.services, engine, settings.api_version),
-            readiness=readiness,
-            generation=GenerationRouter(
-                engine.store,
-                engine.catalogue,
-                engine.services,
-                admission,
-                styles,
-                image_check,
-                uploads,
-                max_face_images=settings.max_face_images,
-                ageing=settings.priority_ageing,
-                on_queued=engine.wake,
-            ),
-            tasks=tasks,
-            retry=TaskRetry(
-                engine.store,
-                engine.live,
-                admission,
-                ageing=settings.priority_ageing,
-                on_queued=engine.wake,
-            ),
-            story=TaskStory(engine.store, engine.live, tasks),
-            catalogue=engine.catalogue,
-            uploads=uploads,
-        )
+        yield state_of(settings, engine, styles, room, readiness)
 
 
 def _readiness(engine: Engine, room: Room) -> Readiness:

@@ -2,7 +2,7 @@
 
 import json
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from backend import openai_errors
 from backend.errors import BackendError
 
 MEDIA_TYPE = "application/problem+json"
@@ -23,6 +24,7 @@ MAX_ERRORS = 20
 UNREADABLE = (ValueError, RecursionError)
 """JSON that Python cannot read: wrong bytes, huge numbers, deep nesting. FastAPI has 400 for it."""
 
+BUG = "This is our bug; the service's log has the trace."
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 CODES = {
@@ -56,33 +58,53 @@ def add_error_handlers(app: FastAPI) -> None:
     """Render all errors of the application as problems."""
 
     @app.exception_handler(BackendError)
-    async def own(_: Request, exc: BackendError) -> Response:
+    async def own(request: Request, exc: BackendError) -> Response:
         headers = CHALLENGE if exc.status == 401 else None
         extra = dict(exc.extra)
-        return _problem(exc.status, exc.code, exc.message, exc.retryable, headers=headers, **extra)
+        answer = _answer_of(request)
+        return answer(exc.status, exc.code, exc.message, exc.retryable, headers=headers, **extra)
 
     @app.exception_handler(RequestValidationError)
-    async def validation(_: Request, exc: RequestValidationError) -> Response:
-        return _invalid(exc.errors())
+    async def validation(request: Request, exc: RequestValidationError) -> Response:
+        return _invalid(request, exc.errors())
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, exc: HTTPException) -> Response:
+    async def http(request: Request, exc: HTTPException) -> Response:
         if exc.status_code == 400 and isinstance(exc.__cause__, UNREADABLE):
-            return _invalid([_unreadable(exc.__cause__)])
+            return _invalid(request, [_unreadable(exc.__cause__)])
         code = CODES.get(exc.status_code, f"http_{exc.status_code}")
-        return _problem(exc.status_code, code, exc.detail, headers=exc.headers)
+        return _answer_of(request)(exc.status_code, code, exc.detail, headers=exc.headers)
 
     @app.exception_handler(Exception)
-    async def bug(_: Request, exc: Exception) -> Response:
-        return _problem(500, "internal_error", "This is our bug; the service's log has the trace.")
+    async def bug(request: Request, exc: Exception) -> Response:
+        return _answer_of(request)(500, "internal_error", BUG)
+
+
+def _answer_of(request: Request) -> Callable[..., Response]:
+    """How errors are told there."""
+    return _openai if request.url.path.startswith(openai_errors.PREFIX) else _problem
+
+
+def _openai(status: int, code: str, detail: Any, retryable: bool = False, **extra: Any) -> Response:
+    headers = _headers(status, extra)
+    # Else its clients would try again by themselves what has run and failed.
+    headers["x-should-retry"] = str(retryable).lower()
+    status = openai_errors.status_of(status)
+    body = json.dumps(openai_errors.envelope(status, code, detail, extra), default=str)
+    return Response(body, status, headers, "application/json")
+
+
+def _headers(status: int, extra: dict[str, Any]) -> dict[str, str]:
+    headers = dict(extra.pop("headers", None) or {})
+    if status in (429, 503, 507):
+        headers.setdefault("Retry-After", str(extra.get("retry_after", RETRY_AFTER_SECONDS)))
+    return headers
 
 
 def _problem(
     status: int, code: str, detail: Any, retryable: bool = False, **extra: Any
 ) -> Response:
-    headers = dict(extra.pop("headers", None) or {})
-    if status in (429, 503, 507):
-        headers.setdefault("Retry-After", str(extra.get("retry_after", RETRY_AFTER_SECONDS)))
+    headers = _headers(status, extra)
     problem = Problem(
         title=code.replace("_", " ").capitalize(),
         status=status,
@@ -95,8 +117,9 @@ def _problem(
     return Response(body, status, headers, MEDIA_TYPE)
 
 
-def _invalid(errors: Sequence[Any]) -> Response:
-    return _problem(422, "validation_error", [_short(error) for error in errors[:MAX_ERRORS]])
+def _invalid(request: Request, errors: Sequence[Any]) -> Response:
+    told = [_short(error) for error in errors[:MAX_ERRORS]]
+    return _answer_of(request)(422, "validation_error", told)
 
 
 def _unreadable(cause: BaseException) -> dict[str, Any]:

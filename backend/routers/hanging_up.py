@@ -1,9 +1,9 @@
 """Clients that hang up while they are waited with."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
-import anyio
 from fastapi import Request, Response
 
 T = TypeVar("T")
@@ -15,21 +15,22 @@ GONE_STATUS = 499
 async def while_connected(request: Request, work: Awaitable[T]) -> T | None:
     """What `work` answers; None where the client has hung up before, and `work` was cancelled.
 
-    The body must have been read: all that can come then is the disconnect.
+    The body must have been read: all that can come then is the disconnect. Raises what `work` does.
     """
-    result: T | None = None
+    doing = asyncio.ensure_future(work)
+    leaving = asyncio.create_task(_leave(request), name="hang-up")
+    try:
+        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return doing.result() if doing.done() else None
+    finally:
+        doing.cancel()
+        leaving.cancel()
+        await asyncio.gather(doing, leaving, return_exceptions=True)
 
-    async with anyio.create_task_group() as group:
 
-        async def leave() -> None:
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-            group.cancel_scope.cancel()
-
-        group.start_soon(leave)
-        result = await work
-        group.cancel_scope.cancel()
-    return result
+async def _leave(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def nobody_there() -> Response:

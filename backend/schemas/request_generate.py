@@ -26,7 +26,8 @@ def _deeper_than(levels: int, value: Any) -> bool:
     return levels == 0 or any(_deeper_than(levels - 1, each) for each in inner)
 
 
-def _sendable(value: dict[str, Any] | None) -> dict[str, Any] | None:
+def sendable(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Parameters that can be sent on as JSON. Raises ValueError."""
     if _deeper_than(MAX_DEPTH, value):
         raise ValueError(f"nested in more than {MAX_DEPTH} levels")
     try:
@@ -94,7 +95,7 @@ class GenerateRequest(BaseModel):
     # The first wrong item is enough: there may be millions.
     face_images: list[Text] | None = Field(None, fail_fast=True, description="Base64 face images.")
     target_image: Text | None = Field(None, description="Base64 target image.")
-    extra_params: Annotated[dict[str, Any] | None, AfterValidator(_sendable)] = Field(
+    extra_params: Annotated[dict[str, Any] | None, AfterValidator(sendable)] = Field(
         None, description="Further parameters of the mode's workflow."
     )
     output: OutputRequest | None = None

@@ -22,6 +22,11 @@ class ModeCatalogue:
         self._mode_workflows = dict(mode_workflows)
 
     @property
+    def engine(self) -> str | None:
+        """`comfyui` where one GPU service has it, else `stub`; None while none has answered."""
+        return self._engine()
+
+    @property
     def binding(self) -> bool:
         """Whether requests are held against the catalogue."""
         return self._engine() == "comfyui"
@@ -45,6 +50,10 @@ class ModeCatalogue:
         workflows = {name for each in self._services for name in each.entries}
         named = {mode for mode, name in self._mode_workflows.items() if name in workflows}
         return sorted(named | workflows - set(self._mode_workflows.values()))
+
+    def offered(self) -> list[str]:
+        """The modes; while no workflows are known, those that the settings name."""
+        return self.modes() or sorted(self._mode_workflows)
 
     def show(self) -> ModesResponse:
         """All modes."""

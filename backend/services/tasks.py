@@ -60,13 +60,15 @@ class TaskService:
         more = len(found) > limit
         return TaskListResponse(tasks=shown, next_cursor=str(found[limit - 1][0]) if more else None)
 
-    async def wait(self, task_id: str, seconds: float, caller: Caller) -> TaskResponse:
+    async def wait(
+        self, task_id: str, seconds: float, caller: Caller, *, with_image: bool = True
+    ) -> TaskResponse:
         """The task once it has ended, or as it stands after `seconds`. Raises TaskNotFound."""
         with self._live.watch(task_id) as watch, anyio.move_on_after(seconds):
             while not (await self._task(task_id, caller)).state.ended and not self._live.closed:
                 await watch.ended.wait()
                 watch.ended.clear()
-        return await self.show(task_id, caller)
+        return await self.show(task_id, caller, with_image=with_image)
 
     async def cancel(self, task_id: str, caller: Caller) -> TaskResponse:
         """End a task that waits or runs; one that has ended stays as it is. Raises TaskNotFound."""
@@ -90,6 +92,14 @@ class TaskService:
         if file is None:
             raise OutputNotFound(GONE)
         return file, output
+
+    async def read(self, task_id: str, number: int, caller: Caller) -> bytes:
+        """A task's file itself. Raises TaskNotFound, OutputNotFound."""
+        task = await self._task(task_id, caller)
+        data = await self._outputs.read(task.id, task.outputs[number])
+        if data is None:
+            raise OutputNotFound(GONE)
+        return data
 
     async def _task(self, task_id: str, caller: Caller) -> Task:
         task = await self._store.get(task_id)

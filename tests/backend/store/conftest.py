@@ -9,7 +9,15 @@ import pytest
 from backend.store.postgresql.store import PostgreSQLTaskStore
 from tests.postgresql_server import PostgreSQLServer, postgresql_server
 
-EMPTIED = ("tasks", "owner_usage", "api_keys", "task_events", "task_previews", "procrastinate_jobs", "procrastinate_workers")
+EMPTIED = (
+    "tasks",
+    "owner_usage",
+    "api_keys",
+    "task_events",
+    "task_previews",
+    "procrastinate_jobs",
+    "procrastinate_workers",
+)
 
 
 @pytest.fixture(scope="session")

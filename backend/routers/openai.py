@@ -1,0 +1,131 @@
+"""OpenAI's Images API: `/v1/images/…` and `/v1/models`."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+
+from backend.access import Caller
+from backend.errors import BackendError, InvalidInput
+from backend.openai_errors import envelope
+from backend.routers.access import Reader, Submitter
+from backend.routers.hanging_up import nobody_there, while_connected
+from backend.routers.multipart import image_form
+from backend.routers.patience import patient
+from backend.routers.streaming import HEADERS, HEARTBEAT
+from backend.routers.wishes import StatedWishes
+from backend.schemas.openai_images import (
+    ImageEvent,
+    ImageGenerationRequest,
+    ImagesResponse,
+    Model,
+    ModelList,
+    OpenAIErrorResponse,
+)
+from backend.services.generation_router import Wishes
+from backend.services.openai_images import ImageOrder
+from backend.state import BackendState, State
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": OpenAIErrorResponse, "description": "The request cannot be met as it is"},
+    "5XX": {"model": OpenAIErrorResponse, "description": "The request could not be met"},
+}
+EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
+IMAGES: dict[int | str, dict[str, Any]] = {
+    200: {"model": ImagesResponse, "content": EVENTS, "description": "The images, or their events"}
+}
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["image", "prompt"],
+                    "properties": {
+                        "image": {"type": "string", "contentMediaType": "image/png"},
+                        "mask": {
+                            "type": "string",
+                            "contentMediaType": "image/png",
+                            "description": "What is transparent in it is painted anew.",
+                        },
+                        "prompt": {"type": "string"},
+                        "model": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+router = APIRouter(prefix="/v1", tags=["openai"], responses=PROBLEMS)
+
+
+@router.post("/images/generations", response_model=None, responses=IMAGES)
+async def generations(
+    body: ImageGenerationRequest,
+    request: Request,
+    state: State,
+    caller: Submitter,
+    wishes: StatedWishes,
+) -> Response:
+    """Images after a prompt. `model` is a mode; further fields are its parameters."""
+    order = ImageOrder(body, base_url=str(request.base_url))
+    return await _answer(order, request, state, caller, wishes)
+
+
+@router.post("/images/edits", response_model=None, responses=IMAGES, openapi_extra=FORM)
+async def edits(
+    request: Request, state: State, caller: Submitter, wishes: StatedWishes
+) -> Response:
+    """An image painted anew: all of it, or what is transparent in a mask."""
+    form = await image_form(request, state.image_check)
+    order = ImageOrder(
+        form.request, "image_edit", form.images, form.mask, base_url=str(request.base_url)
+    )
+    return await _answer(order, request, state, caller, wishes)
+
+
+@router.get("/models")
+async def models(state: State, _: Reader) -> ModelList:
+    """The modes."""
+    return ModelList(data=[Model(id=mode) for mode in state.catalogue.offered()])
+
+
+@router.get("/models/{model}")
+async def model(model: str, state: State, _: Reader) -> Model:
+    """One mode."""
+    return Model(id=state.openai.model(model))
+
+
+async def _answer(
+    order: ImageOrder, request: Request, state: BackendState, caller: Caller, wishes: Wishes
+) -> Response:
+    if order.request.stream and order.request.n > 1:
+        raise InvalidInput("A stream has one image: leave n out.", parameter="n")
+    tasks = await state.openai.start(order, wishes, caller)
+    if order.request.stream:
+        events = state.openai.events(order, tasks[0], caller)
+        return StreamingResponse(_encoded(events), media_type="text/event-stream", headers=HEADERS)
+    images = state.openai.answer(order, tasks, caller)
+    return await while_connected(request, patient(images)) or nobody_there()
+
+
+async def _encoded(events: AsyncGenerator[ImageEvent | None, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(events):
+        try:
+            async for event in events:
+                yield HEARTBEAT if event is None else _bytes(event.type, _told(event))
+        except BackendError as exc:
+            yield _bytes("error", envelope(exc.status, exc.code, exc.message, exc.extra))
+
+
+def _told(event: ImageEvent) -> dict[str, Any]:
+    return event.model_dump(exclude_none=True)
+
+
+def _bytes(kind: str, data: dict[str, Any]) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode()

@@ -1,0 +1,178 @@
+"""The official `openai` client against a running pair, with the fake ComfyUI."""
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+
+import openai
+import pytest
+from PIL import Image
+
+from tests.acceptance.processes import ROOT, eventually, free_port, pair
+from tests.backend.making import picture
+
+INPAINT = {
+    "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "m.safetensors"}},
+    "2": {"class_type": "LoadImage", "inputs": {"image": "image.png"}},
+    "3": {"class_type": "LoadImageMask", "inputs": {"image": "mask.png", "channel": "red"}},
+    "4": {
+        "class_type": "VAEEncodeForInpaint",
+        "inputs": {"pixels": ["2", 0], "vae": ["1", 2], "mask": ["3", 0], "grow_mask_by": 6},
+    },
+    "5": {"class_type": "CLIPTextEncode", "inputs": {"text": "", "clip": ["1", 1]}},
+    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "", "clip": ["1", 1]}},
+    "7": {
+        "class_type": "KSampler",
+        "inputs": {
+            "seed": 0,
+            "steps": 4,
+            "cfg": 7.0,
+            "sampler_name": "euler",
+            "scheduler": "normal",
+            "denoise": 1.0,
+            "model": ["1", 0],
+            "positive": ["5", 0],
+            "negative": ["6", 0],
+            "latent_image": ["4", 0],
+        },
+    },
+    "8": {"class_type": "VAEDecode", "inputs": {"samples": ["7", 0], "vae": ["1", 2]}},
+    "9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0], "filename_prefix": "x"}},
+}
+"""An inpainting of nodes that the fake has."""
+
+
+@pytest.fixture(scope="module")
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Of a running pair's `/v1`."""
+    folder = tmp_path_factory.mktemp("pair")
+    workflows = folder / "workflows"
+    workflows.mkdir()
+    for name in ("free_generation", "image_to_image", "selftest"):
+        for file in (ROOT / "gpu_server" / "workflows").glob(f"{name}.*json"):
+            (workflows / file.name).write_text(file.read_text())
+    (workflows / "inpaint.json").write_text(json.dumps(INPAINT))
+    options = ("--fault", "previews:always", "--job-seconds", "0.4")
+    models = ("--models", "sd_xl_base_1.0.safetensors", "m.safetensors")
+    with pair(folder, engine="comfyui", comfyui=(*options, *models)) as programs:
+        programs.gpu_server.environment["WORKFLOWS_PATH"] = str(workflows)
+        for program in (programs.comfyui, programs.gpu_server, programs.backend):
+            program.start()
+        eventually(lambda: "engine comfyui" in programs.backend.log.read_text())
+        yield f"{programs.backend.url}/v1"
+
+
+@pytest.fixture
+def client(base_url: str) -> Iterator[openai.OpenAI]:
+    """The official client, as its users make it, but for the proxies of this machine."""
+    http = openai.DefaultHttpxClient(trust_env=False)
+    with openai.OpenAI(base_url=base_url, api_key="none", http_client=http) as client:
+        yield client
+
+
+def decoded(answer: object, number: int = 0) -> Image.Image:
+    data = getattr(answer, "data", None)
+    assert data
+    image = Image.open(io.BytesIO(base64.b64decode(data[number].b64_json)))
+    image.load()
+    return image
+
+
+def test_generate(client: openai.OpenAI) -> None:
+    answer = client.images.generate(model="free", prompt="a lighthouse", size="512x512")
+    assert (decoded(answer).format, decoded(answer).size) == ("PNG", (512, 512))
+    assert (answer.size, answer.output_format) == ("512x512", "png")
+
+
+def test_generate_several_in_another_format(client: openai.OpenAI) -> None:
+    answer = client.images.generate(
+        prompt="a lighthouse",
+        n=2,
+        output_format="jpeg",
+        output_compression=60,
+        extra_body={"steps": 3, "seed": 7},
+    )
+    assert [decoded(answer, number).format for number in (0, 1)] == ["JPEG", "JPEG"]
+
+
+def test_generate_a_url(client: openai.OpenAI) -> None:
+    answer = client.images.generate(model="free", prompt="p", response_format="url")
+    assert answer.data
+    assert answer.data[0].url
+    assert answer.data[0].url.startswith("http://127.0.0.1:")
+
+
+async def test_generate_with_the_asynchronous_client(base_url: str) -> None:
+    http = openai.DefaultAsyncHttpxClient(trust_env=False)
+    async with openai.AsyncOpenAI(base_url=base_url, api_key="none", http_client=http) as client:
+        answer = await client.images.generate(model="free", prompt="a lighthouse")
+    assert decoded(answer).format == "PNG"
+
+
+def test_stream_with_partial_images(client: openai.OpenAI) -> None:
+    with client.images.generate(
+        model="free", prompt="a lighthouse", stream=True, partial_images=2
+    ) as stream:
+        events = list(stream)
+    *partials, last = events
+    assert 1 <= len(partials) <= 2
+    for number, partial in enumerate(partials):
+        assert partial.type == "image_generation.partial_image"
+        assert partial.partial_image_index == number
+        assert base64.b64decode(partial.b64_json)[:2] == b"\xff\xd8"
+    assert last.type == "image_generation.completed"
+    assert base64.b64decode(last.b64_json)[:4] == b"\x89PNG"
+
+
+def test_edit_an_image(client: openai.OpenAI) -> None:
+    file = ("photo.png", picture(size=(64, 64)), "image/png")
+    answer = client.images.edit(image=file, prompt="at night", extra_body={"steps": 2})
+    assert decoded(answer).format == "PNG"
+
+
+def test_edit_with_a_mask(client: openai.OpenAI) -> None:
+    mask = io.BytesIO()
+    Image.new("RGBA", (64, 64), (0, 0, 0, 0)).save(mask, "PNG")
+    answer = client.images.edit(
+        image=[("photo.png", picture(size=(64, 64)), "image/png")],
+        mask=("mask.png", mask.getvalue(), "image/png"),
+        prompt="a boat",
+    )
+    assert decoded(answer).format == "PNG"
+
+
+def test_edit_as_a_stream(client: openai.OpenAI) -> None:
+    file = ("photo.png", picture(size=(64, 64)), "image/png")
+    events = list(client.images.edit(image=file, prompt="at night", stream=True))
+    assert events[-1].type == "image_edit.completed"
+
+
+def test_list_models(client: openai.OpenAI) -> None:
+    assert {"free", "image_to_image", "inpaint"} <= {model.id for model in client.models.list()}
+    assert client.models.retrieve("free").id == "free"
+
+
+def test_unknown_model(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as raised:
+        client.images.generate(model="dall-e-3", prompt="p")
+    assert (raised.value.code, raised.value.param) == ("model_not_found", "model")
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("dall-e-3")
+
+
+def test_wrong_parameter(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.images.generate(model="free", prompt="p", extra_body={"steps": 100_000})
+    assert (raised.value.code, raised.value.param) == ("invalid_input", "steps")
+    assert "Nearest valid value" in raised.value.message
+
+
+def test_server_that_is_not_there() -> None:
+    http = openai.DefaultHttpxClient(trust_env=False)
+    url = f"http://127.0.0.1:{free_port()}/v1"
+    with (
+        openai.OpenAI(base_url=url, api_key="none", http_client=http, max_retries=0) as client,
+        pytest.raises(openai.APIConnectionError),
+    ):
+        client.models.list()
