@@ -26,6 +26,7 @@ from backend.store.key_store import KeyStore
 from backend.store.opening import Stores, stores_of
 from backend.store.outputs.output_store import OutputStore
 from backend.store.task_store import SharedTaskStore, TaskStore
+from backend.store.webhook_outbox import WebhookOutbox
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Engine:
     store: TaskStore
     outputs: OutputStore
     keys: KeyStore
+    outbox: WebhookOutbox
     services: GPUServices
     catalogue: ModeCatalogue
     live: LiveHub
@@ -113,6 +115,7 @@ async def running_engine(
             store=stores.tasks,
             outputs=stores.outputs,
             keys=stores.keys,
+            outbox=stores.outbox,
             services=services,
             catalogue=catalogue,
             live=live,

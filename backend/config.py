@@ -1,5 +1,6 @@
 """The backend's settings: environment first, then `.env` beside this file."""
 
+import base64
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import limits
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+WEBHOOK_SECRET_BYTES = (24, 64)
+"""As Standard Webhooks has it."""
 
 HERE = Path(__file__).resolve().parent
 
@@ -68,6 +72,8 @@ class Settings(BaseSettings):
     stalled_after: float = Field(20, ge=1)
     mode_workflows: dict[str, str] = {"free": "free_generation"}
     styles_path: Path = HERE / "styles.json"
+    outbound_allow: str = ""
+    webhook_secret: str = ""
     require_api_key: bool = False
     rate_limit_per_key: str = ""
     rate_limit_per_address: str = ""
@@ -95,6 +101,13 @@ class Settings(BaseSettings):
             raise ValueError("It is a URL such as http://localhost:8001, or several with commas")
         return urls
 
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_secret(cls, text: str) -> str:
+        if text and not is_webhook_secret(text):
+            raise ValueError("It is whsec_ and base64 of 24 bytes or more, or empty")
+        return text
+
     @field_validator("rate_limit_per_key", "rate_limit_per_address")
     @classmethod
     def _is_limit(cls, text: str) -> str:
@@ -116,3 +129,13 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """The process's settings, read once."""
     return Settings()
+
+
+def is_webhook_secret(text: str) -> bool:
+    """Whether it is `whsec_…` of a length that Standard Webhooks allows."""
+    try:
+        secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return False
+    least, most = WEBHOOK_SECRET_BYTES
+    return text.startswith("whsec_") and least <= len(secret) <= most

@@ -4,6 +4,8 @@
     ├── InvalidInput                 422 invalid_input
     │   ├── UnknownMode              422 unknown_mode
     │   ├── UnknownStyle             422 unknown_style
+    │   ├── UrlRefused               422 url_refused
+    │   ├── WebhooksNotConfigured    422 webhooks_not_configured
     │   └── KeyReused                422 idempotency_key_reused
     ├── Unauthenticated              401 unauthenticated
     │   ├── ApiKeyMissing            401 api_key_missing
@@ -13,6 +15,7 @@
     │   ├── ConcurrentLimit          429 concurrent_limit          retryable
     │   └── DailyLimit               429 daily_limit               retryable
     ├── TaskNotFound                 404 task_not_found
+    ├── DeliveryNotFound             404 delivery_not_found
     ├── OutputNotFound               404 output_not_found
     ├── ModeNotFound                 404 mode_not_found
     ├── ModelNotFound                404 model_not_found
@@ -74,6 +77,18 @@ class UnknownStyle(InvalidInput):
     code = "unknown_style"
 
 
+class UrlRefused(InvalidInput):
+    """An address that is not to be called for anybody: inside, or no URL at all."""
+
+    code = "url_refused"
+
+
+class WebhooksNotConfigured(InvalidInput):
+    """There is no secret that webhooks could be signed with."""
+
+    code = "webhooks_not_configured"
+
+
 class KeyReused(InvalidInput):
     """The idempotency key came before, with another request."""
 
@@ -131,6 +146,13 @@ class TaskNotFound(BackendError):
 
     status = 404
     code = "task_not_found"
+
+
+class DeliveryNotFound(BackendError):
+    """No delivery to a webhook has this id."""
+
+    status = 404
+    code = "delivery_not_found"
 
 
 class OutputNotFound(BackendError):

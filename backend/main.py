@@ -14,11 +14,13 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from backend.assembly import Engine, MakeStores, running_engine
 from backend.body_limit import BodyLimit
+from backend.clients.outward import Outward
 from backend.config import Settings, get_settings
 from backend.errors import BackendError
 from backend.problems import add_error_handlers
 from backend.rate_limit_headers import RateLimitHeaders
 from backend.routers import generate, health, modes, openai, probes, tasks, uploads
+from backend.routers import webhooks as webhook_routes
 from backend.services.readiness import (
     Readiness,
     gpu_service_answers,
@@ -30,9 +32,10 @@ from backend.services.readiness import (
 from backend.services.retention import Retention
 from backend.services.room import Room
 from backend.services.styles import read_styles
+from backend.services.webhooks import WebhookDeliverer
 from backend.shutdown import Drain, on_stop_signal
 from backend.start_failure import StartFailure, settings_or_exit
-from backend.state import BackendState, state_of
+from backend.state import BackendState, display_of, state_of, webhooks_of
 from backend.store.opening import stores_of
 from backend.utils.logging import setup_logging
 
@@ -75,7 +78,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
     )
     app.add_middleware(StartFailure, name="The backend", expected=BackendError)
     add_error_handlers(app)
-    for module in (health, probes, generate, tasks, modes, uploads, openai):
+    for module in (health, probes, generate, tasks, modes, uploads, openai, webhook_routes):
         app.include_router(module.router)
     return app
 
@@ -100,19 +103,27 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
             )
         )
         room = Room(settings.data_path, settings.min_free_mb)
-        readiness = _readiness(engine, room)
+        outward = Outward(settings.outbound_allow)
+        stack.push_async_callback(outward.close)
+        display = display_of(settings, engine)
+        webhooks = webhooks_of(settings, engine, display, outward)
+        if webhooks is not None:
+            engine.live.on_changed = webhooks.wake
+            await stack.enter_async_context(webhooks)
+        readiness = _readiness(engine, room, webhooks)
         stack.enter_context(on_stop_signal(_drain(engine, readiness, settings.drain_seconds)))
-        yield state_of(settings, engine, styles, room, readiness)
+        yield state_of(settings, engine, display, styles, room, readiness, outward, webhooks)
 
 
-def _readiness(engine: Engine, room: Room) -> Readiness:
+def _readiness(engine: Engine, room: Room, webhooks: WebhookDeliverer | None) -> Readiness:
     return Readiness(
         checks={
             "store": store_answers(engine.store),
             "disk": has_room(room),
-            "worker": still_works(engine),
+            "worker": still_works(engine, "A worker"),
         },
         notes={
+            **({"webhooks": still_works(webhooks, "What sends webhooks")} if webhooks else {}),
             "gpu_service": gpu_service_answers(engine.services),
             **({"workers": worker_lives(engine.shared)} if engine.shared else {}),
         },

@@ -8,10 +8,14 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from backend.assembly import Engine
+from backend.clients.image_fetcher import ImageFetcher
+from backend.clients.outward import Outward
+from backend.clients.webhook_client import WebhookClient
 from backend.config import Settings
 from backend.services.access import AccessService
 from backend.services.admission import Admission
 from backend.services.catalogue import ModeCatalogue
+from backend.services.deliveries import DeliveryService
 from backend.services.estimates import Estimates
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
@@ -26,6 +30,8 @@ from backend.services.task_display import TaskDisplay
 from backend.services.task_story import TaskStory
 from backend.services.tasks import TaskService
 from backend.services.uploads import UploadService
+from backend.services.webhook_targets import WebhookTargets, webhook_secret
+from backend.services.webhooks import WebhookDeliverer
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class BackendState:
     uploads: UploadService
     image_check: ImageCheck
     openai: OpenAIImages
+    deliveries: DeliveryService
 
 
 async def get_state(connection: HTTPConnection) -> BackendState:
@@ -55,19 +62,40 @@ async def get_state(connection: HTTPConnection) -> BackendState:
 State = Annotated[BackendState, Depends(get_state)]
 
 
+def display_of(settings: Settings, engine: Engine) -> TaskDisplay:
+    """How tasks are shown."""
+    slots = len(settings.gpu_service_urls) * settings.worker_concurrency
+    estimates = Estimates(engine.store, slots)
+    return TaskDisplay(engine.store, engine.outputs, engine.live, estimates)
+
+
+def webhooks_of(
+    settings: Settings, engine: Engine, display: TaskDisplay, outward: Outward
+) -> WebhookDeliverer | None:
+    """What tells webhooks; None where there is no secret to sign with."""
+    secret = webhook_secret(settings)
+    if secret is None:
+        return None
+    client = WebhookClient(outward.http, secret)
+    return WebhookDeliverer(engine.outbox, engine.store, display, client)
+
+
 def state_of(
     settings: Settings,
     engine: Engine,
+    display: TaskDisplay,
     styles: Mapping[str, Style],
     room: Room,
     readiness: Readiness,
+    outward: Outward,
+    webhooks: WebhookDeliverer | None,
 ) -> BackendState:
     """The services on top of a running engine."""
     store, outputs, live = engine.store, engine.outputs, engine.live
     image_check = ImageCheck(settings.max_image_size_mb, settings.max_image_megapixels)
-    uploads = UploadService(outputs, image_check, room)
-    slots = len(settings.gpu_service_urls) * settings.worker_concurrency
-    display = TaskDisplay(store, outputs, live, Estimates(store, slots))
+    megabytes = settings.max_image_size_mb * 1024 * 1024
+    fetcher = ImageFetcher(outward.http, outward.guard, megabytes)
+    uploads = UploadService(outputs, image_check, room, fetcher)
     tasks = TaskService(store, outputs, live, engine.services, display)
     story = TaskStory(store, live, tasks)
     admission = Admission(store, room, settings.max_queued_tasks)
@@ -80,6 +108,7 @@ def state_of(
         styles,
         image_check,
         uploads,
+        WebhookTargets(outward.guard, can_sign=webhooks is not None),
         max_face_images=settings.max_face_images,
         ageing=ageing,
         on_queued=wake,
@@ -96,5 +125,6 @@ def state_of(
         catalogue=engine.catalogue,
         uploads=uploads,
         image_check=image_check,
+        deliveries=DeliveryService(engine.outbox, webhooks.wake if webhooks else lambda: None),
         openai=OpenAIImages(generation, tasks, story, engine.catalogue, live),
     )

@@ -74,6 +74,8 @@ class Webhook:
 
     url: str
     events: tuple[TaskState, ...]
+    host: str
+    """Of the URL: few messages are under way to one host at a time."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from backend.tasks import ImageFormat, OutputOptions, TaskState, Webhook
+from backend.tasks import ImageFormat, OutputOptions, TaskState
 
 MAX_DEPTH = 64
 """Levels of nesting in `extra_params`: what reads it later may have little stack left."""
@@ -67,10 +67,6 @@ class WebhookRequest(BaseModel):
     events: list[TaskState] = Field(
         ENDS, min_length=1, description="States of the task that it is told of."
     )
-
-    def kept(self) -> Webhook:
-        """As the task keeps it."""
-        return Webhook(self.url, tuple(dict.fromkeys(self.events)))
 
 
 class GenerateRequest(BaseModel):

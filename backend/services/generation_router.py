@@ -20,6 +20,7 @@ from backend.services.images import ImageCheck
 from backend.services.parameters import is_image
 from backend.services.styles import Style
 from backend.services.uploads import UploadService
+from backend.services.webhook_targets import WebhookTargets
 from backend.store.task_store import TaskStore
 from backend.tasks import AS_MADE, Priority, Task
 from backend.utils.logging import describe
@@ -49,6 +50,7 @@ class GenerationRouter:
         styles: Mapping[str, Style],
         image_check: ImageCheck,
         uploads: UploadService,
+        webhooks: WebhookTargets,
         *,
         max_face_images: int,
         ageing: float,
@@ -61,6 +63,7 @@ class GenerationRouter:
         self._styles = styles
         self._image_check = image_check
         self._uploads = uploads
+        self._webhooks = webhooks
         self._max_face_images = max_face_images
         self._ageing = ageing
         self._on_queued = on_queued
@@ -73,13 +76,14 @@ class GenerationRouter:
         Where a task of the caller's has the idempotency key already: that one, and False.
 
         Raises UnknownMode, UnknownStyle and InvalidInput, the three only where the catalogue
-        binds; KeyReused; QueueFull, StorageFull and StorageUnavailable.
+        binds; UrlRefused; KeyReused; QueueFull, StorageFull and StorageUnavailable.
         """
         key, fingerprint = wishes.idempotency_key, None
         if key is not None:
             fingerprint = _fingerprint(request)
             if (kept := await self._store.by_key(key, caller.key_id)) is not None:
                 return _same(kept, fingerprint), False
+        webhook = self._webhooks.target(request.webhook)
         await self._admission.check()
         params = await self._checked_params(request)
         now, workflow = time.time(), self._catalogue.workflow(request.mode)
@@ -94,7 +98,7 @@ class GenerationRouter:
             deadline=None if wishes.cancel_after is None else now + wishes.cancel_after,
             owner=caller.key_id,
             output_options=request.output.options() if request.output else AS_MADE,
-            webhook=request.webhook.kept() if request.webhook else None,
+            webhook=webhook,
             idempotency_key=key,
             fingerprint=fingerprint,
         )
@@ -119,8 +123,8 @@ class GenerationRouter:
             return self._params(request)
         # The mode first: what is an upload, only its workflow's parameters tell.
         await self._catalogue.check(request.mode)
-        request = await self._with_uploads(request)
         self._check(request)
+        request = await self._with_uploads(request)
         params = self._params(request)
         await self._catalogue.check_parameters(request.mode, params)
         if images := self._images(request):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
@@ -58,6 +58,8 @@ class LiveHub:
         self._previews: dict[str, Preview] = {}
         self._closed = False
         self.relay: Relay | None = None
+        self.on_changed: Callable[[], None] = _nobody
+        """Called when any task has another state."""
 
     @property
     def closed(self) -> bool:
@@ -69,6 +71,7 @@ class LiveHub:
         self._progress.pop(task_id, None)
         self._previews.pop(task_id, None)
         self._wake(task_id, ended)
+        self.on_changed()
 
     def progressed(self, task_id: str, progress: LiveProgress) -> None:
         """The task has come so far."""
@@ -127,6 +130,10 @@ class LiveHub:
             watch.woken.set()
             if ended:
                 watch.ended.set()
+
+
+def _nobody() -> None:
+    """Nobody has asked to be called."""
 
 
 def _keep(newest: dict[str, T], task_id: str, news: T, most: int) -> None:

@@ -98,11 +98,11 @@ def has_room(room: Room) -> Check:
     return check
 
 
-def still_works(engine: Alive) -> Check:
-    """Nothing that runs tasks has died."""
+def still_works(working: Alive, what: str) -> Check:
+    """What works in the background has not died."""
 
     async def check() -> str | None:
-        return None if engine.alive else "A worker has died. Start the backend again."
+        return None if working.alive else f"{what} has died. Start the backend again."
 
     return check
 

@@ -1,14 +1,14 @@
 """Reading tasks, waiting for them, cancelling them."""
 
 import logging
-import re
 import time
 from dataclasses import replace
 
 import anyio
 
 from backend.access import Caller
-from backend.errors import InvalidInput, OutputNotFound, TaskNotFound
+from backend.cursor import number_of
+from backend.errors import OutputNotFound, TaskNotFound
 from backend.schemas.response_task import TaskListResponse, TaskResponse
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
@@ -18,8 +18,6 @@ from backend.store.task_store import TaskStore
 from backend.tasks import Output, Task, TaskFilter
 
 log = logging.getLogger(__name__)
-
-CURSOR = re.compile(r"[1-9]\d{0,17}", re.ASCII)
 
 
 class TaskService:
@@ -52,7 +50,7 @@ class TaskService:
         `cursor` is what the page before has said is next. Raises InvalidInput.
         """
         mine = wanted if caller.sees_all else replace(wanted, owner=caller.key_id)
-        found = await self._store.newest(mine, _number_of(cursor), limit + 1)
+        found = await self._store.newest(mine, number_of(cursor), limit + 1)
         shown = [
             await self._display.show(task, with_image=False, with_position=False)
             for _, task in found[:limit]
@@ -106,13 +104,3 @@ class TaskService:
         if task is None or not caller.may_see(task):
             raise TaskNotFound(f"There is no task {task_id[:100]!r}.")
         return task
-
-
-def _number_of(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if CURSOR.fullmatch(cursor) is None:
-        raise InvalidInput(
-            "cursor is not what `next_cursor` was on the page before.", parameter="cursor"
-        )
-    return int(cursor)

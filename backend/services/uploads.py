@@ -5,6 +5,7 @@ import base64
 import hashlib
 import re
 
+from backend.clients.image_fetcher import SCHEMES, ImageFetcher
 from backend.errors import InvalidInput
 from backend.services.images import ImageCheck
 from backend.services.room import Room
@@ -20,8 +21,15 @@ FOLDER = "uploads"
 class UploadService:
     """Takes images, and puts them in where a request refers to them."""
 
-    def __init__(self, store: OutputStore, check: ImageCheck, room: Room | None = None) -> None:
+    def __init__(
+        self,
+        store: OutputStore,
+        check: ImageCheck,
+        room: Room | None = None,
+        fetcher: ImageFetcher | None = None,
+    ) -> None:
         self._store = store
+        self._fetcher = fetcher
         self._check = check
         self._room = room
 
@@ -38,10 +46,12 @@ class UploadService:
         return f"{PREFIX}{name}"
 
     async def put_in(self, field: str, value: str) -> str:
-        """The image in base64, where `value` refers to an upload; else `value` as it is.
+        """The image in base64, where `value` is an upload or a URL; else `value` as it is.
 
-        Raises InvalidInput, naming `field`, where there is no such upload.
+        Raises InvalidInput, naming `field`, where there is no such upload, and UrlRefused.
         """
+        if self._fetcher is not None and value.lower().startswith(SCHEMES):
+            return base64.b64encode(await self._fetcher.fetch(field, value)).decode("ascii")
         if not value.startswith(PREFIX):
             return value
         match = REFERENCE.fullmatch(value)

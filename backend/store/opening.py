@@ -13,6 +13,7 @@ from backend.store.outputs.output_store import OutputStore
 from backend.store.sqlite.keys import SQLiteKeyStore
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.store.task_store import SharedTaskStore, TaskStore
+from backend.store.webhook_outbox import WebhookOutbox
 
 INSTALL = "pip install -r backend/requirements-postgresql.txt"
 
@@ -23,6 +24,7 @@ class Stores(NamedTuple):
     tasks: TaskStore
     outputs: OutputStore
     keys: KeyStore
+    outbox: WebhookOutbox
     shared: SharedTaskStore | None = None
     """The former, where other processes use it too."""
 
@@ -37,7 +39,8 @@ def stores_of(settings: Settings, *, worker: bool) -> Stores:
     outputs = open_outputs(settings.outputs_url, settings.data_path)
     if not settings.database_url:
         keys = SQLiteKeyStore(settings.data_path)
-        return Stores(SQLiteTaskStore(settings.data_path), outputs, keys)
+        tasks = SQLiteTaskStore(settings.data_path)
+        return Stores(tasks, outputs, keys, tasks)
     try:
         from backend.store.postgresql.store import PostgreSQLTaskStore  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as exc:
@@ -48,7 +51,7 @@ def stores_of(settings: Settings, *, worker: bool) -> Stores:
         heartbeat=settings.stalled_after / 4,
         stalled_after=settings.stalled_after,
     )
-    return Stores(shared, outputs, shared.keys, shared)
+    return Stores(shared, outputs, shared.keys, shared, shared)
 
 
 def _take_credentials() -> None:

@@ -177,4 +177,5 @@ def _webhook_of(kept: str | None) -> Webhook | None:
     if kept is None:
         return None
     webhook = json.loads(kept)
-    return Webhook(webhook["url"], tuple(TaskState(event) for event in webhook["events"]))
+    events = tuple(TaskState(event) for event in webhook["events"])
+    return Webhook(webhook["url"], events, webhook["host"])

@@ -83,7 +83,8 @@ class KillingOutputs(LocalOutputStore):
 
 def _stores(settings: Settings, *, worker: bool) -> Stores:
     folder = settings.data_path
-    return Stores(KillingStore(folder), KillingOutputs(folder / "outputs"), SQLiteKeyStore(folder))
+    tasks, keys = KillingStore(folder), SQLiteKeyStore(folder)
+    return Stores(tasks, KillingOutputs(folder / "outputs"), keys, tasks)
 
 
 def app() -> FastAPI:

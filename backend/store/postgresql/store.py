@@ -8,14 +8,14 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from psycopg import Rollback
 
 from backend.access import UNBOUNDED, Bounds
-from backend.store.postgresql import previews, recovery, tasks
+from backend.store.postgresql import outbox, previews, recovery, tasks
 from backend.store.postgresql.claims import Queues, Request, WorkerGone, claim
 from backend.store.postgresql.database import Connection, Database
 from backend.store.postgresql.keys import PostgreSQLKeyStore
@@ -24,6 +24,7 @@ from backend.store.postgresql.migrations import migrate
 from backend.store.postgresql.previews import StoredPreview
 from backend.store.postgresql.worker import WorkerIdentity, living
 from backend.store.task_store import Serves, TaskStore
+from backend.store.webhook_outbox import Delivery, DeliveryFilter, Result, WebhookOutbox
 from backend.tasks import Claim, Outcome, Task, TaskEvent, TaskFilter
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ HEAL_SECONDS = 60.0
 """Between looks for what only a bug or a restore leaves behind."""
 
 
-class PostgreSQLTaskStore(TaskStore):
+class PostgreSQLTaskStore(TaskStore, WebhookOutbox):
     """Tasks in the database of a URL; many processes may use it at once.
 
     Only a `worker` claims. It sends a life sign every `heartbeat` seconds, and is taken for dead
@@ -214,6 +215,28 @@ class PostgreSQLTaskStore(TaskStore):
 
     async def remove(self, task_id: str) -> bool:
         return await self._database.run(tasks.remove, task_id)
+
+    async def take(
+        self, now: float, lease: float, limit: int, busy: Collection[str]
+    ) -> list[Delivery]:
+        return await self._database.run(outbox.take, now, lease, limit, busy)
+
+    async def freeze(self, delivery: Delivery, payload: str) -> None:
+        await self._database.run(outbox.freeze, delivery, payload)
+
+    async def settle(self, delivery: Delivery, result: Result) -> None:
+        await self._database.transact(outbox.settle, delivery, result)
+
+    async def deliveries(
+        self, wanted: DeliveryFilter, before: int | None, limit: int
+    ) -> list[Delivery]:
+        return await self._database.run(outbox.deliveries, wanted, before, limit)
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        return await self._database.run(outbox.find, delivery_id)
+
+    async def redeliver(self, delivery_id: str) -> bool:
+        return await self._database.run(outbox.redeliver, delivery_id)
 
     async def _claim(self, now: float, job_id: str, service: str, serves: Serves) -> Claim | None:
         if self._worker is None:

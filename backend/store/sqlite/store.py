@@ -7,7 +7,7 @@ owns the data folder; a lock on it keeps a second one out.
 import asyncio
 import sqlite3
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 from backend.access import UNBOUNDED, Bounds
 from backend.errors import StorageFull, StorageUnavailable
 from backend.store.sqlite.file import DataFolder
+from backend.store.sqlite.outbox import SQLiteOutbox
 from backend.store.sqlite.tasks import Addition, SQLiteTasks
 from backend.store.task_store import Serves, TaskStore
+from backend.store.webhook_outbox import Delivery, DeliveryFilter, Result, WebhookOutbox
 from backend.tasks import Claim, Outcome, Task, TaskEvent, TaskFilter
 
 T = TypeVar("T")
@@ -24,7 +26,7 @@ T = TypeVar("T")
 SQLITE_FULL = 13
 
 
-class SQLiteTaskStore(TaskStore):
+class SQLiteTaskStore(TaskStore, WebhookOutbox):
     """Tasks in `{folder}/tasks.sqlite3`. A worker that is no more is an earlier process."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,6 +36,7 @@ class SQLiteTaskStore(TaskStore):
         self._additions: list[tuple[Addition, asyncio.Future[None]]] = []
         self._adding: asyncio.Task[None] | None = None
         self._tasks: SQLiteTasks
+        self._outbox: SQLiteOutbox
 
     async def open(self) -> None:
         await self._run(self._open)
@@ -122,6 +125,28 @@ class SQLiteTaskStore(TaskStore):
     async def remove(self, task_id: str) -> bool:
         return await self._run(self._tasks.remove, task_id)
 
+    async def take(
+        self, now: float, lease: float, limit: int, busy: Collection[str]
+    ) -> list[Delivery]:
+        return await self._run(self._outbox.take, now, lease, limit, busy)
+
+    async def freeze(self, delivery: Delivery, payload: str) -> None:
+        await self._run(self._outbox.freeze, delivery, payload)
+
+    async def settle(self, delivery: Delivery, result: Result) -> None:
+        await self._run(self._outbox.settle, delivery, result)
+
+    async def deliveries(
+        self, wanted: DeliveryFilter, before: int | None, limit: int
+    ) -> list[Delivery]:
+        return await self._run(self._outbox.deliveries, wanted, before, limit)
+
+    async def delivery(self, delivery_id: str) -> Delivery | None:
+        return await self._run(self._outbox.delivery, delivery_id)
+
+    async def redeliver(self, delivery_id: str) -> bool:
+        return await self._run(self._outbox.redeliver, delivery_id)
+
     async def _run(self, function: Callable[..., T], *args: Any) -> T:
         loop = asyncio.get_running_loop()
         try:
@@ -161,7 +186,8 @@ class SQLiteTaskStore(TaskStore):
                     addition.error = exc
 
     def _open(self) -> None:
-        self._tasks = SQLiteTasks(self._owned.open(), str(uuid.uuid4()))
+        db = self._owned.open()
+        self._tasks, self._outbox = SQLiteTasks(db, str(uuid.uuid4())), SQLiteOutbox(db)
 
     def _close(self) -> None:
         self._tasks.close()

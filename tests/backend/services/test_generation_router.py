@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backend.access import EVERYBODY, UNBOUNDED, Bounds
+from backend.clients.guard import Guard
 from backend.errors import StorageFull
 from backend.schemas.request_generate import GenerateRequest
 from backend.services.admission import Admission
@@ -18,6 +19,7 @@ from backend.services.images import ImageCheck
 from backend.services.room import Room
 from backend.services.styles import Style
 from backend.services.uploads import UploadService
+from backend.services.webhook_targets import WebhookTargets
 from backend.store.outputs.local import LocalOutputStore
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import Priority, Task, TaskState
@@ -60,6 +62,7 @@ def made(
         STYLES,
         images,
         UploadService(outputs, images),
+        WebhookTargets(Guard(""), can_sign=True),
         max_face_images=5,
         ageing=600.0,
         on_queued=lambda: woken.append(True),

@@ -118,7 +118,7 @@ async def test_disk_without_room_is_a_reason(tmp_path: Path, free: int, wanted: 
 
 @pytest.mark.parametrize(("alive", "wanted"), [(True, 0), (False, 1)])
 async def test_dead_worker_is_a_reason(alive: bool, wanted: int) -> None:
-    assert len(await reasons(still_works(Engine(alive)))) == wanted
+    assert len(await reasons(still_works(Engine(alive), "A worker"))) == wanted
 
 
 async def test_gpu_service_that_answers_is_worth_no_note(

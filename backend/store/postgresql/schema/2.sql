@@ -48,6 +48,7 @@ CREATE TABLE webhook_deliveries (
     task_id      text NOT NULL,
     owner        text,
     url          text NOT NULL,
+    host         text NOT NULL,
     event        text NOT NULL,                 -- a state of the task
     created_at   double precision NOT NULL,
     state        text NOT NULL DEFAULT 'pending',   -- pending, delivered, failed
@@ -61,15 +62,16 @@ CREATE TABLE webhook_deliveries (
 
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at) WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_task ON webhook_deliveries (task_id);
-CREATE INDEX webhook_deliveries_state ON webhook_deliveries (state, seq);
+CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (seq) WHERE state = 'failed';
+CREATE INDEX webhook_deliveries_owner ON webhook_deliveries (owner, seq) WHERE owner IS NOT NULL;
 
 CREATE FUNCTION gateway_webhook() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT 1 FROM json_array_elements_text(NEW.webhook::json -> 'events') AS event
                WHERE event = NEW.state) THEN
-        INSERT INTO webhook_deliveries (id, task_id, owner, url, event, created_at)
+        INSERT INTO webhook_deliveries (id, task_id, owner, url, host, event, created_at)
         VALUES ('msg_' || replace(gen_random_uuid()::text, '-', ''), NEW.id, NEW.owner,
-                NEW.webhook::json ->> 'url', NEW.state,
+                NEW.webhook::json ->> 'url', NEW.webhook::json ->> 'host', NEW.state,
                 CASE TG_OP WHEN 'INSERT' THEN NEW.created_at
                            ELSE extract(epoch FROM clock_timestamp()) END);
     END IF;
@@ -92,4 +94,4 @@ END;
 $$;
 
 CREATE TRIGGER webhook_removed AFTER DELETE ON tasks
-    FOR EACH ROW WHEN (OLD.webhook IS NOT NULL) EXECUTE FUNCTION gateway_webhook_removed();
+    FOR EACH ROW EXECUTE FUNCTION gateway_webhook_removed();

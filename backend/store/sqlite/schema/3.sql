@@ -36,6 +36,7 @@ CREATE TABLE webhook_deliveries (
     task_id      TEXT NOT NULL,
     owner        TEXT,
     url          TEXT NOT NULL,
+    host         TEXT NOT NULL,
     event        TEXT NOT NULL,                 -- a state of the task
     created_at   REAL NOT NULL,
     state        TEXT NOT NULL DEFAULT 'pending',   -- pending, delivered, failed
@@ -49,28 +50,31 @@ CREATE TABLE webhook_deliveries (
 
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (due_at) WHERE state = 'pending';
 CREATE INDEX webhook_deliveries_task ON webhook_deliveries (task_id);
-CREATE INDEX webhook_deliveries_state ON webhook_deliveries (state, seq);
+CREATE INDEX webhook_deliveries_failed ON webhook_deliveries (seq) WHERE state = 'failed';
+CREATE INDEX webhook_deliveries_owner ON webhook_deliveries (owner, seq) WHERE owner IS NOT NULL;
 
 CREATE TRIGGER webhook_added AFTER INSERT ON tasks
 WHEN NEW.webhook IS NOT NULL
     AND EXISTS (SELECT 1 FROM json_each(NEW.webhook, '$.events') WHERE value = NEW.state)
 BEGIN
-    INSERT INTO webhook_deliveries (id, task_id, owner, url, event, created_at)
+    INSERT INTO webhook_deliveries (id, task_id, owner, url, host, event, created_at)
     VALUES ('msg_' || lower(hex(randomblob(16))), NEW.id, NEW.owner,
-            json_extract(NEW.webhook, '$.url'), NEW.state, NEW.created_at);
+            json_extract(NEW.webhook, '$.url'), json_extract(NEW.webhook, '$.host'),
+            NEW.state, NEW.created_at);
 END;
 
 CREATE TRIGGER webhook_changed AFTER UPDATE OF state ON tasks
 WHEN OLD.state <> NEW.state AND NEW.webhook IS NOT NULL
     AND EXISTS (SELECT 1 FROM json_each(NEW.webhook, '$.events') WHERE value = NEW.state)
 BEGIN
-    INSERT INTO webhook_deliveries (id, task_id, owner, url, event, created_at)
+    INSERT INTO webhook_deliveries (id, task_id, owner, url, host, event, created_at)
     VALUES ('msg_' || lower(hex(randomblob(16))), NEW.id, NEW.owner,
-            json_extract(NEW.webhook, '$.url'), NEW.state,
+            json_extract(NEW.webhook, '$.url'), json_extract(NEW.webhook, '$.host'),
+            NEW.state,
             (julianday('now') - 2440587.5) * 86400.0);
 END;
 
-CREATE TRIGGER webhook_removed AFTER DELETE ON tasks WHEN OLD.webhook IS NOT NULL
+CREATE TRIGGER webhook_removed AFTER DELETE ON tasks
 BEGIN
     DELETE FROM webhook_deliveries WHERE task_id = OLD.id;
 END;

@@ -21,7 +21,7 @@ async def test_task_comes_back_as_it_was(store: TaskStore) -> None:
         deadline=5000.0,
         owner="k1",
         output_options=OutputOptions(ImageFormat.JPEG, 80, keep_metadata=True),
-        webhook=Webhook("https://hooks.test/ü", (TaskState.RUNNING, TaskState.DONE)),
+        webhook=Webhook("https://hooks.test/ü", (TaskState.RUNNING, TaskState.DONE), "hooks.test"),
         idempotency_key="ü key",
         fingerprint="abc",
     )

@@ -1,0 +1,38 @@
+"""Routes under `/webhooks`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from backend.problems import PROBLEMS
+from backend.routers.access import Reader, Submitter
+from backend.routers.pages import next_page
+from backend.schemas.response_webhook import DeliveriesResponse, DeliveryResponse
+from backend.state import State
+from backend.store.webhook_outbox import DeliveryFilter, DeliveryState
+
+router = APIRouter(prefix="/webhooks", tags=["webhooks"], responses=PROBLEMS)
+
+
+@router.get("/deliveries")
+async def deliveries(
+    request: Request,
+    state: State,
+    caller: Reader,
+    response: Response,
+    only: Annotated[DeliveryState | None, Query(alias="state", description="Only these.")] = None,
+    task_id: Annotated[str | None, Query(description="Only of this task.")] = None,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="Deliveries on a page.")] = 20,
+) -> DeliveriesResponse:
+    """What webhooks were told, and what they are still to be told; the newest first."""
+    wanted = DeliveryFilter(state=only, task_id=task_id)
+    page = await state.deliveries.newest(wanted, cursor, limit, caller)
+    response.headers.update(next_page(request, page.next_cursor))
+    return page
+
+
+@router.post("/deliveries/{delivery_id}/redeliver")
+async def redeliver(delivery_id: str, state: State, caller: Submitter) -> DeliveryResponse:
+    """Send it once more, now, under the same `webhook-id`."""
+    return await state.deliveries.redeliver(delivery_id, caller)
