@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     database_url: str = ""
     outputs_url: str = ""
     max_body_mb: int = Field(100, ge=1)
+    max_bodies_mb: int = Field(400, ge=1)
+    max_connections: int = Field(10_000, ge=1)
     max_image_megapixels: int = Field(50, ge=1, le=178)  # Pillow opens no image with more.
     max_attempts: int = Field(5, ge=1)
     worker_concurrency: int = Field(2, ge=1)

@@ -16,10 +16,11 @@ from backend.assembly import Engine, MakeStores, running_engine
 from backend.body_limit import BodyLimit
 from backend.clients.outward import Outward
 from backend.config import Settings, get_settings
+from backend.connections import ConnectionKeeper, running_server
 from backend.errors import BackendError
 from backend.problems import add_error_handlers
 from backend.rate_limit_headers import RateLimitHeaders
-from backend.routers import generate, health, modes, openai, probes, tasks, uploads
+from backend.routers import generate, health, modes, openai, probes, task_socket, tasks, uploads
 from backend.routers import webhooks as webhook_routes
 from backend.services.readiness import (
     Readiness,
@@ -41,6 +42,18 @@ from backend.utils.logging import setup_logging
 
 log = logging.getLogger("backend")
 
+MEGABYTE = 1024 * 1024
+ROUTERS = (
+    health,
+    probes,
+    generate,
+    tasks,
+    task_socket,
+    modes,
+    uploads,
+    openai,
+    webhook_routes,
+)
 EXPOSED_HEADERS = [
     "Content-Disposition",
     "Idempotent-Replayed",
@@ -67,7 +80,11 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
         log.info("%s stopped", settings.api_title)
 
     app = FastAPI(title=settings.api_title, version=settings.api_version, lifespan=lifespan)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_mb * 1024 * 1024)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_body_mb * MEGABYTE,
+        max_held=max(settings.max_bodies_mb, settings.max_body_mb) * MEGABYTE,
+    )
     app.add_middleware(RateLimitHeaders)
     app.add_middleware(
         CORSMiddleware,
@@ -78,7 +95,17 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
     )
     app.add_middleware(StartFailure, name="The backend", expected=BackendError)
     add_error_handlers(app)
-    for module in (health, probes, generate, tasks, modes, uploads, openai, webhook_routes):
+    for module in (
+        health,
+        probes,
+        generate,
+        tasks,
+        task_socket,
+        modes,
+        uploads,
+        openai,
+        webhook_routes,
+    ):
         app.include_router(module.router)
     return app
 
@@ -87,6 +114,8 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
 async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator[BackendState]:
     """Everything that a running backend holds."""
     async with AsyncExitStack() as stack:
+        keeper = ConnectionKeeper(running_server(), max_connections=settings.max_connections)
+        await stack.enter_async_context(keeper)
         styles = read_styles(settings.styles_path)
         # With a database, each GPU service has a worker process of its own beside it.
         engine = await stack.enter_async_context(

@@ -33,6 +33,7 @@ CODES = {
     405: "method_not_allowed",
     408: "request_timeout",
     413: "body_too_large",
+    503: "too_busy",
 }
 """Of the answers that the framework gives by itself."""
 

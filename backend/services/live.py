@@ -47,6 +47,8 @@ class Watch:
     """Set at every news; the watcher clears it."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the task may have ended, or the process stops; the watcher clears it."""
+    stale: bool = True
+    """Whether its state may have changed; the watcher clears it. Progress alone leaves it."""
 
 
 class LiveHub:
@@ -70,20 +72,20 @@ class LiveHub:
         """The task has another state, or another attempt: its progress so far is history."""
         self._progress.pop(task_id, None)
         self._previews.pop(task_id, None)
-        self._wake(task_id, ended)
+        self._wake(task_id, ended=ended)
         self.on_changed()
 
     def progressed(self, task_id: str, progress: LiveProgress) -> None:
         """The task has come so far."""
         _keep(self._progress, task_id, progress, MOST_PROGRESS)
-        self._wake(task_id, False)
+        self._wake(task_id, ended=False, stale=False)
         if self.relay is not None:
             self.relay.progressed(task_id, progress)
 
     def previewed(self, task_id: str, preview: Preview) -> None:
         """The task looks like this by now."""
         _keep(self._previews, task_id, preview, MOST_PREVIEWS)
-        self._wake(task_id, False)
+        self._wake(task_id, ended=False, stale=False)
         if self.relay is not None:
             self.relay.previewed(task_id, preview)
 
@@ -98,7 +100,7 @@ class LiveHub:
     def wake_all(self) -> None:
         """Something may have been missed: everybody is to look again."""
         for task_id in list(self._watches):
-            self._wake(task_id, True)
+            self._wake(task_id, ended=True)
 
     def is_watched(self, task_id: str) -> bool:
         """Whether anybody would see a picture of it."""
@@ -108,7 +110,7 @@ class LiveHub:
         """Nobody waits any longer: the process stops."""
         self._closed = True
         for task_id in list(self._watches):
-            self._wake(task_id, True)
+            self._wake(task_id, ended=True)
 
     @contextmanager
     def watch(self, task_id: str) -> Iterator[Watch]:
@@ -125,9 +127,10 @@ class LiveHub:
             if not self._watches[task_id]:
                 del self._watches[task_id]
 
-    def _wake(self, task_id: str, ended: bool) -> None:
+    def _wake(self, task_id: str, *, ended: bool, stale: bool = True) -> None:
         for watch in self._watches.get(task_id, ()):
             watch.woken.set()
+            watch.stale = watch.stale or stale
             if ended:
                 watch.ended.set()
 

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 
 from backend.access import Caller
-from backend.services.live import LiveHub
+from backend.services.live import LiveHub, Watch
 from backend.services.tasks import TaskService
 from backend.store.task_store import TaskStore
 from backend.tasks import TaskEvent
@@ -55,7 +55,7 @@ class TaskStory:
                 return
             while True:
                 watch.woken.clear()
-                events = await self._store.events(task_id, after)
+                events = await self._news(watch, task_id, after)
                 for event in events:
                     after = event.seq
                     yield await self._told(task_id, caller, event, last=event is events[-1])
@@ -69,7 +69,20 @@ class TaskStory:
                 with anyio.move_on_after(self._heartbeat_seconds) as waited:
                     await watch.woken.wait()
                 if waited.cancelled_caught:
+                    watch.stale = True  # To be sure: news may have been lost.
                     yield None
+
+    async def _news(self, watch: Watch, task_id: str, after: int) -> list[TaskEvent]:
+        """Changes of state, which are looked for only where there may be one."""
+        if not watch.stale:
+            return []
+        watch.stale = False
+        return await self._store.events(task_id, after)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the process stops: stories end before their tasks do."""
+        return self._live.closed
 
     async def _is_over(self, task_id: str) -> bool:
         task = await self._store.get(task_id)

@@ -102,3 +102,48 @@ async def test_body_that_stands_still_is_given_up() -> None:
         await limit(scope, receive, send)
     assert raised.value.status_code == 408
     assert raised.value.headers == {"Connection": "close"}
+
+
+async def trickle(limit: BodyLimit, *parts: bytes) -> None:
+    """A body that comes in parts, each a little late."""
+    coming = list(parts)
+
+    async def receive() -> Message:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": coming.pop(0), "more_body": bool(coming)}
+
+    async def send(message: Message) -> None: ...
+
+    await limit({"type": "http", "headers": []}, receive, send)
+
+
+async def test_body_that_comes_drop_by_drop_is_given_up() -> None:
+    limit = BodyLimit(half_a_body, max_bytes=100, first_seconds=0.1)
+    with pytest.raises(HTTPException) as raised:
+        await trickle(limit, *[b"x"] * 50)
+    assert raised.value.status_code == 408
+
+
+async def test_slow_body_that_comes_fast_enough_is_taken() -> None:
+    limit = BodyLimit(half_a_body, max_bytes=10_000_000, first_seconds=0.1)
+    await trickle(limit, *[b"x" * 100_000] * 20)
+
+
+async def test_large_bodies_together_are_bounded_and_given_back() -> None:
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def holding(scope: Scope, receive: Receive, send: Send) -> None:
+        await half_a_body(scope, receive, send)
+        reached.set()
+        await go_on.wait()
+
+    limit = BodyLimit(holding, max_bytes=9_000_000, max_held=3_000_000)
+    first = asyncio.create_task(trickle(limit, b"x" * 2_000_000))
+    await reached.wait()
+    with pytest.raises(HTTPException) as raised:
+        await trickle(limit, b"x" * 2_000_000)
+    assert raised.value.status_code == 503
+    small = asyncio.create_task(trickle(limit, b"x" * 1000))
+    go_on.set()
+    await asyncio.gather(first, small)
+    await trickle(limit, b"x" * 2_000_000)

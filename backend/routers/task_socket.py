@@ -1,0 +1,69 @@
+"""A task's story over a WebSocket."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from backend.access import Caller
+from backend.errors import BackendError
+from backend.routers.access import Reader
+from backend.services.task_story import StoryEvent
+from backend.state import BackendState, State
+
+NORMAL, RESTART, INTERNAL_ERROR = 1000, 1012, 1011
+"""Close codes of RFC 6455 and its registry."""
+
+router = APIRouter(tags=["tasks"])
+
+
+@router.websocket("/tasks/{task_id}/ws")
+async def socket(
+    websocket: WebSocket,
+    task_id: str,
+    state: State,
+    caller: Reader,
+    after: Annotated[int, Query(ge=0, description="The last `id` that the client has.")] = 0,
+) -> None:
+    """The same events as `/tasks/{task_id}/events`: `{"event", "id", "data"}` each."""
+    await state.tasks.show(task_id, caller, with_image=False)
+    await websocket.accept()
+    telling = asyncio.create_task(_tell(websocket, task_id, state, caller, after))
+    hearing = asyncio.create_task(_hear(websocket))
+    try:
+        await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        telling.cancel()
+        hearing.cancel()
+        await asyncio.gather(telling, hearing, return_exceptions=True)
+
+
+async def _tell(
+    websocket: WebSocket, task_id: str, state: BackendState, caller: Caller, after: int
+) -> None:
+    code = NORMAL
+    try:
+        async with aclosing(state.story.follow(task_id, caller, after)) as story:
+            async for event in story:
+                await websocket.send_json(_told(event))
+        if state.story.closed:
+            code = RESTART
+    except BackendError:
+        code = INTERNAL_ERROR
+    except (WebSocketDisconnect, RuntimeError):
+        return  # It has hung up while it was told.
+    await websocket.close(code)
+
+
+def _told(event: StoryEvent | None) -> dict[str, Any]:
+    if event is None:
+        return {"event": "heartbeat"}
+    return {"event": event.kind, "id": event.seq, "data": event.data}
+
+
+async def _hear(websocket: WebSocket) -> None:
+    """What the client says is of no use; that it hangs up is."""
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
