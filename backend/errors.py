@@ -11,6 +11,7 @@
     │   ├── ApiKeyMissing            401 api_key_missing
     │   └── ApiKeyInvalid            401 api_key_invalid
     ├── ScopeMissing                 403 scope_missing
+    ├── OriginRefused                403 origin_refused
     ├── RateLimited                  429 rate_limited              retryable
     │   ├── ConcurrentLimit          429 concurrent_limit          retryable
     │   └── DailyLimit               429 daily_limit               retryable
@@ -119,6 +120,13 @@ class ScopeMissing(BackendError):
 
     status = 403
     code = "scope_missing"
+
+
+class OriginRefused(BackendError):
+    """A page of another site opens a WebSocket, which browsers let anyone do."""
+
+    status = 403
+    code = "origin_refused"
 
 
 class RateLimited(BackendError):

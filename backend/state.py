@@ -51,6 +51,8 @@ class BackendState:
     image_check: ImageCheck
     openai: OpenAIImages
     deliveries: DeliveryService
+    origins: frozenset[str]
+    """Of pages that may call the API from a browser."""
 
 
 async def get_state(connection: HTTPConnection) -> BackendState:
@@ -125,6 +127,7 @@ def state_of(
         catalogue=engine.catalogue,
         uploads=uploads,
         image_check=image_check,
+        origins=frozenset(settings.cors_origins),
         deliveries=DeliveryService(engine.outbox, webhooks.wake if webhooks else lambda: None),
         openai=OpenAIImages(generation, tasks, story, engine.catalogue, live),
     )

@@ -4,11 +4,11 @@ import asyncio
 from contextlib import aclosing
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, WebSocket
+from fastapi import APIRouter, Depends, Query, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from backend.access import Caller
-from backend.errors import BackendError
+from backend.errors import BackendError, OriginRefused
 from backend.routers.access import Reader
 from backend.services.task_story import StoryEvent
 from backend.state import BackendState, State
@@ -19,7 +19,14 @@ NORMAL, RESTART, INTERNAL_ERROR = 1000, 1012, 1011
 router = APIRouter(tags=["tasks"])
 
 
-@router.websocket("/tasks/{task_id}/ws")
+async def _from_an_allowed_page(websocket: WebSocket, state: State) -> None:
+    """What CORS is for requests: who is no browser says no Origin. Raises OriginRefused."""
+    origin = websocket.headers.get("Origin")
+    if origin is not None and not {"*", origin} & state.origins:
+        raise OriginRefused("This page may not open a WebSocket here (CORS_ORIGINS).")
+
+
+@router.websocket("/tasks/{task_id}/ws", dependencies=[Depends(_from_an_allowed_page)])
 async def socket(
     websocket: WebSocket,
     task_id: str,

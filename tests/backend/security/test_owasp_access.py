@@ -4,14 +4,14 @@ The routes are those that the application has: a new one without its scope fails
 """
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from backend.access import Bounds, Scope
 from backend.config import Settings
@@ -24,15 +24,6 @@ OPEN = {"/health", "/livez", "/readyz"}
 """For machines, which have no key, and say nothing of anybody's tasks."""
 READING = {"GET", "HEAD"}
 NOTHING = "00000000-0000-4000-8000-000000000000"
-
-
-def api_routes(routes: Any) -> Iterator[APIRoute]:
-    """Of an application, those of its routers included."""
-    for route in routes:
-        if isinstance(route, APIRoute):
-            yield route
-        else:
-            yield from api_routes(getattr(getattr(route, "original_router", None), "routes", ()))
 
 
 def routes() -> list[tuple[str, str]]:
@@ -278,3 +269,77 @@ async def test_api4_addresses_are_bounded_where_keys_are_off(
     async with serving(settings, rate_limit_per_address="1/minute") as client:
         codes = [(await client.get("/modes")).status_code for _ in range(2)]
         assert (codes, (await client.get("/health")).status_code) == ([200, 429], 200)
+
+
+# WebSockets
+
+
+async def opened(app: Any, task_id: str, **headers: str) -> tuple[int, str]:
+    """The status that refuses a WebSocket of the task, or 101, and the body."""
+    sent: list[dict[str, Any]] = []
+    scope = {
+        "type": "websocket",
+        "path": f"/tasks/{task_id}/ws",
+        "raw_path": b"",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "subprotocols": [],
+        "client": ("192.0.2.1", 1),
+        "extensions": {"websocket.http.response": {}},
+        "app": app,
+    }
+    coming: list[dict[str, Any]] = [
+        {"type": "websocket.disconnect", "code": 1000},
+        {"type": "websocket.connect"},
+    ]
+
+    async def receive() -> dict[str, Any]:
+        return coming.pop()
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    body = b"".join(message.get("body", b"") for message in sent)
+    return sent[0].get("status", 101), body.decode()
+
+
+@pytest.fixture
+async def locked_app(settings: Settings, gpu: GPUService) -> AsyncIterator[FastAPI]:
+    values = {"require_api_key": True, "cors_origins": ["https://ours.example"]}
+    app = create_app(Settings(_env_file=None, **{**settings.model_dump(), **values}))
+    async with LifespanManager(app):
+        yield app
+
+
+async def queued_by(app: FastAPI, key: dict[str, str]) -> str:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://backend.test") as client:
+        reply = await client.post("/generate", json={"mode": "free"}, headers=key)
+    task_id: str = reply.json()["task_id"]
+    return task_id
+
+
+async def test_websocket_asks_for_a_key_its_scope_and_its_owner(
+    locked_app: FastAPI, settings: Settings
+) -> None:
+    owner, stranger = await a_key(settings), await a_key(settings)
+    submitter = await a_key(settings, Scope.SUBMIT)
+    task_id = await queued_by(locked_app, owner)
+    assert (await opened(locked_app, task_id, **owner))[0] == 101
+    assert (await opened(locked_app, task_id))[0] == 401
+    assert (await opened(locked_app, task_id, **submitter))[0] == 403
+    refused, unknown = [await opened(locked_app, each, **stranger) for each in (task_id, NOTHING)]
+    assert refused[0] == unknown[0] == 404
+    assert refused[1].replace(task_id, NOTHING) == unknown[1]
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://ours.example", 101), ("https://evil.example", 403)]
+)
+async def test_websocket_of_another_site_s_page_is_refused(
+    locked_app: FastAPI, settings: Settings, origin: str, status: int
+) -> None:
+    owner = await a_key(settings)
+    task_id = await queued_by(locked_app, owner)
+    assert (await opened(locked_app, task_id, **owner, Origin=origin))[0] == status
