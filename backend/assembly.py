@@ -11,6 +11,7 @@ import anyio
 import httpx
 
 from backend.clients.gpu_client import GPUClient
+from backend.clients.signature import RequestSignature
 from backend.config import Settings
 from backend.errors import StorageUnavailable
 from backend.services.attempt import AttemptRunner
@@ -84,7 +85,11 @@ async def running_engine(
     """The engine of this process; it works for those GPU services that it `runs`."""
     async with AsyncExitStack() as stack:
         # trust_env: a proxy for the world outside is none for the GPU service.
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, limits=LIMITS))
+        secret = settings.gpu_service_secret
+        signature = RequestSignature(secret) if secret else None
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(trust_env=False, limits=LIMITS, auth=signature)
+        )
         services = GPUServices(
             [
                 GPUService(GPUClient(http, url, settings.request_timeout))

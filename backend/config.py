@@ -13,6 +13,7 @@ WEBHOOK_SECRET_BYTES = (24, 64)
 """As Standard Webhooks has it."""
 
 HERE = Path(__file__).resolve().parent
+LEAST_SECRET = 16
 
 
 class LogLevel(str, Enum):
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     stalled_after: float = Field(20, ge=1)
     mode_workflows: dict[str, str] = {"free": "free_generation"}
     styles_path: Path = HERE / "styles.json"
+    gpu_service_secret: str = ""
     outbound_allow: str = ""
     webhook_secret: str = ""
     require_api_key: bool = False
@@ -102,6 +104,13 @@ class Settings(BaseSettings):
         if not given or not all(url.startswith(("http://", "https://")) for url in given):
             raise ValueError("It is a URL such as http://localhost:8001, or several with commas")
         return urls
+
+    @field_validator("gpu_service_secret")
+    @classmethod
+    def _is_long(cls, secret: str) -> str:
+        if secret and (len(secret) < LEAST_SECRET or not secret.isascii()):
+            raise ValueError(f"It has {LEAST_SECRET} ASCII characters or more, or is empty")
+        return secret
 
     @field_validator("webhook_secret")
     @classmethod

@@ -4,10 +4,11 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HERE = Path(__file__).resolve().parent
+LEAST_SECRET = 16
 
 
 class Engine(str, Enum):
@@ -56,12 +57,20 @@ class Settings(BaseSettings):
 
     generation_engine: Engine = Engine.STUB
     log_format: LogFormat = LogFormat.STANDARD
+    gpu_service_secret: str = ""
     max_body_mb: int = Field(100, ge=1)
     max_image_megapixels: int = Field(50, ge=1)
     object_info_path: Path = HERE.parent / "data" / "object_info.json"
     """Where ComfyUI's node definitions are kept, for when it is away."""
     job_timeout: float = Field(170, gt=0)
     """Seconds that one workflow may wait in ComfyUI's queue, and then again run."""
+
+    @field_validator("gpu_service_secret")
+    @classmethod
+    def _is_long(cls, secret: str) -> str:
+        if secret and (len(secret) < LEAST_SECRET or not secret.isascii()):
+            raise ValueError(f"It has {LEAST_SECRET} ASCII characters or more, or is empty")
+        return secret
 
 
 @lru_cache

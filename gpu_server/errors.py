@@ -2,6 +2,9 @@
 
     GPUServiceError                  500 internal_error
     ├── InternalError                500 internal_error
+    ├── SignatureMissing             401 signature_missing      retryable
+    ├── SignatureInvalid             401 signature_invalid      retryable
+    ├── SignatureExpired             401 signature_expired      retryable
     ├── InvalidWorkflowName          422 invalid_workflow_name
     ├── InvalidParameter             422 invalid_parameter
     ├── WorkflowNotFound             404 workflow_not_found     (a FileNotFoundError)
@@ -52,6 +55,30 @@ class GPUServiceError(Exception):
             "retryable": self.retryable,
             **self.extra,
         }
+
+
+class SignatureMissing(GPUServiceError):
+    """The request is not signed. Retryable: whoever runs both services can set it right."""
+
+    status = 401
+    code = "signature_missing"
+    retryable = True
+
+
+class SignatureInvalid(GPUServiceError):
+    """It is signed with another secret, or was changed on its way."""
+
+    status = 401
+    code = "signature_invalid"
+    retryable = True
+
+
+class SignatureExpired(GPUServiceError):
+    """It was signed too long ago, or by a clock that is ahead."""
+
+    status = 401
+    code = "signature_expired"
+    retryable = True
 
 
 class InternalError(GPUServiceError):

@@ -28,6 +28,7 @@ from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
 from gpu_server.services.jobs import JobService
 from gpu_server.shutdown import on_stop_signal
+from gpu_server.signature import SignatureCheck
 from gpu_server.start_failure import StartFailure, settings_or_exit
 from gpu_server.state import ServiceState
 from gpu_server.utils.logging import setup_logging
@@ -81,6 +82,7 @@ async def _running(settings: Settings) -> AsyncIterator[ServiceState]:
             jobs=job_service,
             generation=GenerationService(job_service),
             catalogue=CatalogueService(client.engine, folder, definitions),
+            signatures=SignatureCheck(settings.gpu_service_secret),
         )
 
 

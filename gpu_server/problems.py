@@ -55,7 +55,8 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(GPUServiceError)
     async def own(_: Request, exc: GPUServiceError) -> Response:
-        return _answer(exc.document())
+        challenge = {"WWW-Authenticate": "Signature"} if exc.status == 401 else None
+        return _answer(exc.document(), challenge)
 
     @app.exception_handler(RequestValidationError)
     async def validation(_: Request, exc: RequestValidationError) -> Response:

@@ -20,6 +20,10 @@ REFRESH_SECONDS = 5.0
 ASK_SECONDS, ANEW_SECONDS = 3.0, 10.0
 
 
+SIGNATURE_CODES = frozenset({"signature_missing", "signature_invalid", "signature_expired"})
+"""Of a GPU service that takes no request of ours."""
+
+
 class GPUService:
     """One of them: its client, and a copy of its catalogue that outlives its absence."""
 
@@ -30,6 +34,8 @@ class GPUService:
         self.entries: dict[str, CatalogueEntry] = {}
         self.away = False
         """It did not answer when it was last needed."""
+        self.refused = False
+        """It takes no request of ours: our GPU_SERVICE_SECRET is not its own."""
         self._silent = False
 
     @property
@@ -39,7 +45,11 @@ class GPUService:
 
     async def can_work(self) -> bool:
         """Whether it answers, and its ComfyUI answers it. Never raises."""
-        return await self.client.check_health(with_comfyui=self.engine == "comfyui")
+        if not await self.client.check_health(with_comfyui=self.engine == "comfyui"):
+            return False
+        if self.refused:
+            await self.refresh()
+        return not self.refused
 
     async def refresh(self, *, anew: bool = False) -> None:
         """Ask it; where it does not answer, the copy stays.
@@ -49,13 +59,14 @@ class GPUService:
         try:
             copy = await self.client.catalogue(anew=anew)
         except (GPUServiceError, ValueError) as exc:
+            self.refused = isinstance(exc, GPUServiceError) and exc.code in SIGNATURE_CODES
             if not self._silent:
                 log.warning("GPU service %s: what only it can run waits: %s", self.url, exc)
             self._silent = True
             return
         if self._silent:
             log.info("GPU service %s answers again", self.url)
-        self._silent = False
+        self._silent = self.refused = False
         if copy is not None:
             self._take(copy)
 

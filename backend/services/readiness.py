@@ -120,6 +120,8 @@ def gpu_service_answers(services: GPUServices) -> Check:
     """A GPU service answers."""
 
     async def check() -> str | None:
+        if refusing := [each.url for each in services if each.refused]:
+            return f"{', '.join(refusing)} takes no request of ours: see GPU_SERVICE_SECRET."
         return None if await services.check_health() else "No GPU service answers: tasks wait."
 
     return check

@@ -20,7 +20,7 @@ from backend.errors import (
     StorageUnavailable,
 )
 from backend.services.attempt import AttemptRunner
-from backend.services.gpu_services import GPUService, GPUServices
+from backend.services.gpu_services import SIGNATURE_CODES, GPUService, GPUServices
 from backend.services.live import LiveHub
 from backend.services.pace import USUAL, Pace
 from backend.store.task_store import TaskStore
@@ -36,9 +36,10 @@ COMFYUI_AWAY = "comfyui_unavailable"
 LET_GO = "gpu_service_let_go"
 NOTHING_SPENT = frozenset(
     {"gpu_service_unreachable", COMFYUI_AWAY, LET_GO, "service_stopping", "no_free_slot"}
+    | SIGNATURE_CODES
 )
 """Codes of attempts that never began, or go on: they do not count."""
-NOT_TAKEN = frozenset({"service_stopping", "no_free_slot"})
+NOT_TAKEN = frozenset({"service_stopping", "no_free_slot"} | SIGNATURE_CODES)
 """Codes of refusals that say nothing of the job itself."""
 
 LEAVING_SECONDS = 2.0
@@ -223,7 +224,9 @@ class TaskWorker:
         # What never began leaves the hold as it was: another may have it when that is over.
         hold = spent or exc.code == LET_GO
         await self._put_back(claim, exc.message, spent=spent, keep_job=keep_job, hold=hold)
-        if isinstance(exc, GPUServiceUnreachable) or exc.code == COMFYUI_AWAY:
+        if exc.code in SIGNATURE_CODES:
+            self._service.away = self._service.refused = True
+        elif isinstance(exc, GPUServiceUnreachable) or exc.code == COMFYUI_AWAY:
             self._service.away = True
         elif not spent:
             await self._rest()

@@ -4,11 +4,12 @@ from fastapi import APIRouter, Request
 
 from gpu_server.problems import PROBLEMS
 from gpu_server.routers.hangup import while_connected
+from gpu_server.routers.signed import SIGNED
 from gpu_server.schemas.generate_request import GenerateRequest
 from gpu_server.schemas.generate_response import GenerateResponse
 from gpu_server.state import State
 
-router = APIRouter(tags=["generate"], responses=PROBLEMS)
+router = APIRouter(tags=["generate"], responses=PROBLEMS, dependencies=[SIGNED])
 
 
 @router.post("/generate")

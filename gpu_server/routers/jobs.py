@@ -7,12 +7,13 @@ from fastapi.responses import StreamingResponse
 
 from gpu_server.comfy_client import JobRequest
 from gpu_server.problems import PROBLEMS
+from gpu_server.routers.signed import SIGNED
 from gpu_server.routers.streaming import LastEventId, WantsEvents, server_sent_events
 from gpu_server.schemas.job import JobRequestBody, JobResponse
 from gpu_server.services.job import Job
 from gpu_server.state import State
 
-router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS, dependencies=[SIGNED])
 
 
 @router.put(

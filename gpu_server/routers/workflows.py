@@ -5,10 +5,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Response
 
 from gpu_server.problems import PROBLEMS
+from gpu_server.routers.signed import SIGNED
 from gpu_server.schemas.catalogue import Catalogue, CatalogueEntry
 from gpu_server.state import State
 
-router = APIRouter(prefix="/workflows", tags=["workflows"], responses=PROBLEMS)
+router = APIRouter(
+    prefix="/workflows", tags=["workflows"], responses=PROBLEMS, dependencies=[SIGNED]
+)
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The catalogue is as it was"}}
 

@@ -50,7 +50,7 @@ def settings(**given: Any) -> Settings:
 @asynccontextmanager
 async def serving(**given: Any) -> AsyncIterator[Service]:
     """The service with these settings, from its start to its stop."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         app = create_app(
             settings(**{"object_info_path": Path(folder, "object_info.json"), **given})
         )

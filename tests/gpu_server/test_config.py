@@ -31,6 +31,7 @@ OWN: list[tuple[str, Any]] = [
     ("job_timeout", 170),
 ]
 OTHER_VALUES: list[tuple[str, str, Any]] = [
+    ("GPU_SERVICE_SECRET", "sixteen letters!", "sixteen letters!"),
     ("GPU_SERVER_HOST", "127.0.0.1", "127.0.0.1"),
     ("GPU_SERVER_PORT", "9001", 9001),
     ("COMFYUI_API_URL", "http://comfy:1", "http://comfy:1"),
@@ -46,6 +47,7 @@ OTHER_VALUES: list[tuple[str, str, Any]] = [
     ("JOB_TIMEOUT", "60", 60),
 ]
 WRONG_VALUES = [
+    ("GPU_SERVICE_SECRET", "short"),
     ("GPU_SERVER_PORT", "eight"),
     ("GPU_SERVER_PORT", "65536"),
     ("MAX_CONCURRENT_TASKS", "0"),
