@@ -4,7 +4,8 @@ import re
 
 from backend.errors import InvalidInput
 
-CURSOR = re.compile(r"[1-9]\d{0,17}", re.ASCII)
+PATTERN = "[1-9][0-9]{0,17}"
+CURSOR = re.compile(PATTERN, re.ASCII)
 
 
 def number_of(cursor: str | None) -> int | None:

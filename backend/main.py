@@ -18,6 +18,7 @@ from backend.clients.outward import Outward
 from backend.config import Settings, get_settings
 from backend.connections import ConnectionKeeper, running_server
 from backend.errors import BackendError
+from backend.problem_docs import document_problems, short_id
 from backend.problems import add_error_handlers
 from backend.rate_limit_headers import RateLimitHeaders
 from backend.routers import generate, health, modes, openai, probes, task_socket, tasks, uploads
@@ -42,6 +43,21 @@ from backend.utils.logging import setup_logging
 
 log = logging.getLogger("backend")
 
+DESCRIPTION = """An HTTP API in front of ComfyUI.
+
+A request becomes a task, which is kept before it is answered, and ends once, whatever happens.
+Errors are problem documents (RFC 9457) with a stable `code`; under `/v1`, OpenAI's envelope.
+"""
+TAGS = [
+    {"name": "health", "description": "Whether it runs."},
+    {"name": "probes", "description": "The same for machines."},
+    {"name": "generate", "description": "Asking for something."},
+    {"name": "tasks", "description": "What was asked for: followed, fetched, cancelled, retried."},
+    {"name": "modes", "description": "What can be asked for."},
+    {"name": "uploads", "description": "Images sent ahead."},
+    {"name": "openai", "description": "OpenAI's Images API over the same tasks."},
+    {"name": "webhooks", "description": "What webhooks were told."},
+]
 MEGABYTE = 1024 * 1024
 ROUTERS = (
     health,
@@ -79,7 +95,12 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
             yield
         log.info("%s stopped", settings.api_title)
 
-    app = FastAPI(title=settings.api_title, version=settings.api_version, lifespan=lifespan)
+    app = FastAPI(
+        title=settings.api_title,
+        version=settings.api_version,
+        lifespan=lifespan,
+        generate_unique_id_function=short_id,
+    )
     app.add_middleware(
         BodyLimit,
         max_bytes=settings.max_body_mb * MEGABYTE,
@@ -107,6 +128,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
         webhook_routes,
     ):
         app.include_router(module.router)
+    document_problems(app, DESCRIPTION, TAGS)
     return app
 
 

@@ -49,12 +49,6 @@ class Problem(BaseModel):
     retryable: bool
 
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "The request cannot be met as it is"},
-    "5XX": {"model": Problem, "description": "The request could not be met"},
-}
-
-
 def add_error_handlers(app: FastAPI) -> None:
     """Render all errors of the application as problems."""
 
@@ -74,7 +68,10 @@ def add_error_handlers(app: FastAPI) -> None:
         if exc.status_code == 400 and isinstance(exc.__cause__, UNREADABLE):
             return _invalid(request, [_unreadable(exc.__cause__)])
         code = CODES.get(exc.status_code, f"http_{exc.status_code}")
-        return _answer_of(request)(exc.status_code, code, exc.detail, headers=exc.headers)
+        headers = dict(exc.headers or {})
+        if exc.status_code == 405:
+            headers |= _allowed(request)
+        return _answer_of(request)(exc.status_code, code, exc.detail, headers=headers)
 
     @app.exception_handler(Exception)
     async def bug(request: Request, exc: Exception) -> Response:
@@ -100,6 +97,13 @@ def _headers(status: int, extra: dict[str, Any]) -> dict[str, str]:
     if status in (429, 503, 507):
         headers.setdefault("Retry-After", str(extra.get("retry_after", RETRY_AFTER_SECONDS)))
     return headers
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """All methods of the path, where the application knows them."""
+    methods = getattr(request.app.state, "allowed_methods", None)
+    allowed = methods(request.url.path) if methods else ""
+    return {"Allow": allowed} if allowed else {}
 
 
 def _problem(

@@ -21,6 +21,7 @@ from gpu_server.comfyui.inputs import InputImages
 from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine, Settings, get_settings
 from gpu_server.errors import GPUServiceError
+from gpu_server.problem_docs import document_problems, short_id
 from gpu_server.problems import add_error_handlers
 from gpu_server.routers import generate, health, jobs, workflows
 from gpu_server.services.catalogue import CatalogueService
@@ -37,6 +38,16 @@ from gpu_server.workflows.folder import WorkflowFolder
 log = logging.getLogger("gpu_server")
 
 TITLE = "GPU Service"
+DESCRIPTION = """The service beside ComfyUI, which runs workflows for the backend.
+
+Errors are problem documents (RFC 9457) with a stable `code`.
+"""
+TAGS = [
+    {"name": "health", "description": "Whether it runs."},
+    {"name": "generate", "description": "A workflow run while the caller waits."},
+    {"name": "jobs", "description": "Workflows run under the callers' ids."},
+    {"name": "workflows", "description": "What can be run here."},
+]
 COMFYUI_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 PREPARED = 1
 """Jobs beyond those that run, so that the GPU never waits for us."""
@@ -53,12 +64,18 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         log.info("%s stopped", TITLE)
 
-    app = FastAPI(title=TITLE, version=__version__, lifespan=lifespan)
+    app = FastAPI(
+        title=TITLE,
+        version=__version__,
+        lifespan=lifespan,
+        generate_unique_id_function=short_id,
+    )
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_mb * 1024 * 1024)
     app.add_middleware(StartFailure, name="The GPU service", expected=GPUServiceError)
     add_error_handlers(app)
     for module in (health, generate, jobs, workflows):
         app.include_router(module.router)
+    document_problems(app, DESCRIPTION, TAGS)
     return app
 
 

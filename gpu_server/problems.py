@@ -44,12 +44,6 @@ class Problem(BaseModel):
     retryable: bool
 
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "The request cannot be met as it is"},
-    "5XX": {"model": Problem, "description": "The request could not be met"},
-}
-
-
 def add_error_handlers(app: FastAPI) -> None:
     """Render all errors of the application as problems."""
 
@@ -63,15 +57,25 @@ def add_error_handlers(app: FastAPI) -> None:
         return _invalid(exc.errors())
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, exc: HTTPException) -> Response:
+    async def http(request: Request, exc: HTTPException) -> Response:
         if exc.status_code == 400 and isinstance(exc.__cause__, UNREADABLE):
             return _invalid([_unreadable(exc.__cause__)])
         code = CODES.get(exc.status_code, f"http_{exc.status_code}")
-        return _problem(exc.status_code, code, exc.detail, headers=exc.headers)
+        headers = dict(exc.headers or {})
+        if exc.status_code == 405:
+            headers |= _allowed(request)
+        return _problem(exc.status_code, code, exc.detail, headers=headers)
 
     @app.exception_handler(Exception)
     async def bug(_: Request, exc: Exception) -> Response:
         return _problem(500, "internal_error", "This is our bug; the service's log has the trace.")
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """All methods of the path, where the application knows them."""
+    methods = getattr(request.app.state, "allowed_methods", None)
+    allowed = methods(request.url.path) if methods else ""
+    return {"Allow": allowed} if allowed else {}
 
 
 def _problem(

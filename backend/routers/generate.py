@@ -1,8 +1,10 @@
 """`POST /generate`."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
-from backend.problems import PROBLEMS
+from backend.problem_docs import GUARDED, SUBMITTING, problems
 from backend.routers.access import Submitter
 from backend.routers.hanging_up import nobody_there, while_connected
 from backend.routers.prefer import PreferredWait
@@ -12,15 +14,29 @@ from backend.schemas.response_generate import GenerateResponse
 from backend.schemas.response_task import TaskResponse
 from backend.state import State
 
-router = APIRouter(tags=["generate"], responses=PROBLEMS)
+router = APIRouter(tags=["generate"])
+
+
+TOLD = {
+    "Preference-Applied": {"description": "Where it was waited.", "schema": {"type": "string"}},
+    "Location": {"description": "Of the task, where it was waited.", "schema": {"type": "string"}},
+    "Idempotent-Replayed": {"description": "`true` where the key came before.", "schema": {}},
+}
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    **problems(*SUBMITTING, *GUARDED, body=True),
+    200: {"description": "Queued; or ended, where it was waited.", "headers": TOLD},
+    202: {
+        "model": TaskResponse,
+        "description": "Still under way when the wait was over",
+        "headers": TOLD,
+    },
+}
 
 
 @router.post(
     "/generate",
     response_model=GenerateResponse | TaskResponse,
-    responses={
-        202: {"model": TaskResponse, "description": "Still under way when the wait was over"}
-    },
+    responses=ANSWERS,
 )
 async def generate(
     body: GenerateRequest,

@@ -2,21 +2,23 @@
 
 from fastapi import APIRouter
 
-from backend.problems import PROBLEMS
+from backend.errors import ModeNotFound
+from backend.problem_docs import GUARDED, problems
 from backend.routers.access import Reader
+from backend.routers.paths import Mode
 from backend.schemas.response_mode import ModeResponse, ModesResponse
 from backend.state import State
 
-router = APIRouter(prefix="/modes", tags=["modes"], responses=PROBLEMS)
+router = APIRouter(prefix="/modes", tags=["modes"])
 
 
-@router.get("")
+@router.get("", responses=problems(*GUARDED))
 async def modes(state: State, _: Reader) -> ModesResponse:
     """What can be asked for, each with the JSON Schema of its parameters."""
     return state.catalogue.show()
 
 
-@router.get("/{mode}")
-async def mode(mode: str, state: State, _: Reader) -> ModeResponse:
+@router.get("/{mode}", responses=problems(ModeNotFound, *GUARDED))
+async def mode(mode: Mode, state: State, _: Reader) -> ModeResponse:
     """One mode."""
     return state.catalogue.show_one(mode)

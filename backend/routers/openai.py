@@ -9,13 +9,22 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from backend.access import Caller
-from backend.errors import BackendError, InvalidInput
+from backend.errors import (
+    BackendError,
+    EngineIsStub,
+    GenerationFailed,
+    InvalidInput,
+    ModelNotFound,
+    ServiceStopping,
+)
 from backend.openai_errors import envelope
+from backend.problem_docs import GUARDED, SUBMITTING, openai_problems
 from backend.routers.access import Reader, Submitter
 from backend.routers.hanging_up import nobody_there, while_connected
 from backend.routers.multipart import image_form
+from backend.routers.paths import Mode
 from backend.routers.patience import patient
-from backend.routers.streaming import HEADERS, HEARTBEAT
+from backend.routers.streaming import EVENT, HEADERS, HEARTBEAT
 from backend.routers.wishes import StatedWishes
 from backend.schemas.openai_images import (
     ImageEvent,
@@ -23,19 +32,23 @@ from backend.schemas.openai_images import (
     ImagesResponse,
     Model,
     ModelList,
-    OpenAIErrorResponse,
 )
 from backend.services.generation_router import Wishes
 from backend.services.openai_images import ImageOrder
 from backend.state import BackendState, State
 
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": OpenAIErrorResponse, "description": "The request cannot be met as it is"},
-    "5XX": {"model": OpenAIErrorResponse, "description": "The request could not be met"},
-}
-EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
+EVENTS = {"text/event-stream": {"schema": EVENT}}
 IMAGES: dict[int | str, dict[str, Any]] = {
-    200: {"model": ImagesResponse, "content": EVENTS, "description": "The images, or their events"}
+    **openai_problems(
+        *SUBMITTING,
+        *GUARDED,
+        ModelNotFound,
+        EngineIsStub,
+        GenerationFailed,
+        ServiceStopping,
+        body=True,
+    ),
+    200: {"model": ImagesResponse, "content": EVENTS, "description": "The images, or their events"},
 }
 FORM = {
     "requestBody": {
@@ -61,7 +74,7 @@ FORM = {
     }
 }
 
-router = APIRouter(prefix="/v1", tags=["openai"], responses=PROBLEMS)
+router = APIRouter(prefix="/v1", tags=["openai"])
 
 
 @router.post("/images/generations", response_model=None, responses=IMAGES)
@@ -89,14 +102,14 @@ async def edits(
     return await _answer(order, request, state, caller, wishes)
 
 
-@router.get("/models")
+@router.get("/models", responses=openai_problems(*GUARDED))
 async def models(state: State, _: Reader) -> ModelList:
     """The modes."""
     return ModelList(data=[Model(id=mode) for mode in state.catalogue.offered()])
 
 
-@router.get("/models/{model}")
-async def model(model: str, state: State, _: Reader) -> Model:
+@router.get("/models/{model}", responses=openai_problems(ModelNotFound, *GUARDED))
+async def model(model: Mode, state: State, _: Reader) -> Model:
     """One mode."""
     return Model(id=state.openai.model(model))
 

@@ -19,6 +19,15 @@ HEARTBEAT = b": still here\n\n"
 MAX_SECONDS = 3600.0
 """A reader who wants more comes back with Last-Event-ID."""
 MAX_DIGITS = 16
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string"},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+"""Of one event."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 

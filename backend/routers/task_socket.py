@@ -10,6 +10,7 @@ from starlette.websockets import WebSocketDisconnect
 from backend.access import Caller
 from backend.errors import BackendError, OriginRefused
 from backend.routers.access import Reader
+from backend.routers.paths import TaskId
 from backend.services.task_story import StoryEvent
 from backend.state import BackendState, State
 
@@ -29,7 +30,7 @@ async def _from_an_allowed_page(websocket: WebSocket, state: State) -> None:
 @router.websocket("/tasks/{task_id}/ws", dependencies=[Depends(_from_an_allowed_page)])
 async def socket(
     websocket: WebSocket,
-    task_id: str,
+    task_id: TaskId,
     state: State,
     caller: Reader,
     after: Annotated[int, Query(ge=0, description="The last `id` that the client has.")] = 0,

@@ -1,26 +1,65 @@
 """Routes under `/tasks`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from backend.problems import PROBLEMS
+from backend.errors import (
+    ConcurrentLimit,
+    InvalidInput,
+    OutputNotFound,
+    QueueFull,
+    StorageFull,
+    TaskAlreadyDone,
+    TaskNotFound,
+)
+from backend.problem_docs import GUARDED, problems
 from backend.routers.access import Reader, Submitter
 from backend.routers.output_file import OutputFile, output_file
-from backend.routers.pages import next_page
-from backend.routers.streaming import LastEventId, server_sent_events
+from backend.routers.pages import Cursor, Limit, next_page
+from backend.routers.paths import Number, TaskId
+from backend.routers.streaming import EVENT, LastEventId, server_sent_events
 from backend.schemas.response_task import TaskListResponse, TaskResponse
 from backend.state import State
 from backend.tasks import TaskFilter, TaskState
 
-router = APIRouter(prefix="/tasks", tags=["tasks"], responses=PROBLEMS)
+router = APIRouter(prefix="/tasks", tags=["tasks"])
+
+OF_A_TASK = problems(TaskNotFound, *GUARDED)
+STORY: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events; changes of state have an id.",
+        "content": {
+            "text/event-stream": {
+                "schema": EVENT,
+                "example": 'id: 1\nevent: queued\ndata: {"task_id": "…", "status": "queued"}\n\n',
+            }
+        },
+    }
+}
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file, of the type that the task's `outputs` say.",
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        "headers": {
+            "ETag": {"schema": {"type": "string"}},
+            "Content-Disposition": {"schema": {"type": "string"}},
+        },
+    },
+    206: {
+        "description": "A part of it.",
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    304: {"description": "The client has it already."},
+    416: {"description": "There is no such part of it."},
+}
 
 
 DOWNLOAD = "Have it saved under a name of its own, instead of shown."
 
 
-@router.get("")
+@router.get("", responses=problems(InvalidInput, *GUARDED))
 async def tasks(
     request: Request,
     state: State,
@@ -28,8 +67,8 @@ async def tasks(
     response: Response,
     status: Annotated[list[TaskState] | None, Query(description="Only these; repeatable.")] = None,
     mode: Annotated[str | None, Query(description="Only of this mode.")] = None,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=100, description="Tasks on a page.")] = 20,
+    cursor: Cursor = None,
+    limit: Limit = 20,
 ) -> TaskListResponse:
     """Tasks, those that came last first, without their images."""
     wanted = TaskFilter(states=tuple(dict.fromkeys(status or ())), mode=mode)
@@ -38,38 +77,47 @@ async def tasks(
     return page
 
 
-@router.get("/{task_id}")
-async def task(task_id: str, state: State, caller: Reader) -> TaskResponse:
+@router.get("/{task_id}", responses=OF_A_TASK)
+async def task(task_id: TaskId, state: State, caller: Reader) -> TaskResponse:
     """One task as it stands; with its image once it is done."""
     return await state.tasks.show(task_id, caller)
 
 
-@router.delete("/{task_id}")
-async def cancel(task_id: str, state: State, caller: Submitter) -> TaskResponse:
+@router.delete("/{task_id}", responses=OF_A_TASK)
+async def cancel(task_id: TaskId, state: State, caller: Submitter) -> TaskResponse:
     """Cancel a task, queued or running; one that has ended stays as it is."""
     return await state.tasks.cancel(task_id, caller)
 
 
-@router.post("/{task_id}/retry")
-async def retry(task_id: str, state: State, caller: Submitter) -> TaskResponse:
+@router.post(
+    "/{task_id}/retry",
+    responses=problems(
+        TaskNotFound, TaskAlreadyDone, ConcurrentLimit, QueueFull, StorageFull, *GUARDED
+    ),
+)
+async def retry(task_id: TaskId, state: State, caller: Submitter) -> TaskResponse:
     """Run a failed or cancelled task once more; one that waits or runs stays as it is."""
     await state.retry.retry(task_id, caller)
     return await state.tasks.show(task_id, caller)
 
 
-@router.get("/{task_id}/events", response_class=StreamingResponse)
+@router.get("/{task_id}/events", response_class=StreamingResponse, responses=OF_A_TASK | STORY)
 async def events(
-    task_id: str, state: State, caller: Reader, after: LastEventId
+    task_id: TaskId, state: State, caller: Reader, after: LastEventId
 ) -> StreamingResponse:
     """Its story as server-sent events, until it ends; resumes with `Last-Event-ID`."""
     await state.tasks.show(task_id, caller, with_image=False)
     return server_sent_events(state.story.follow(task_id, caller, after))
 
 
-@router.get("/{task_id}/outputs/{number}", response_class=OutputFile)
+@router.get(
+    "/{task_id}/outputs/{number}",
+    response_class=OutputFile,
+    responses=problems(TaskNotFound, OutputNotFound, *GUARDED) | FILE,
+)
 async def output(
-    task_id: str,
-    number: int,
+    task_id: TaskId,
+    number: Number,
     state: State,
     caller: Reader,
     download: Annotated[bool, Query(description=DOWNLOAD)] = False,

@@ -2,19 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
-from backend.problems import PROBLEMS
+from backend.errors import DeliveryNotFound, InvalidInput
+from backend.problem_docs import GUARDED, problems
 from backend.routers.access import Reader, Submitter
-from backend.routers.pages import next_page
+from backend.routers.pages import Cursor, Limit, next_page
 from backend.schemas.response_webhook import DeliveriesResponse, DeliveryResponse
 from backend.state import State
 from backend.store.webhook_outbox import DeliveryFilter, DeliveryState
 
-router = APIRouter(prefix="/webhooks", tags=["webhooks"], responses=PROBLEMS)
+router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
 
-@router.get("/deliveries")
+@router.get("/deliveries", responses=problems(InvalidInput, *GUARDED))
 async def deliveries(
     request: Request,
     state: State,
@@ -22,8 +23,8 @@ async def deliveries(
     response: Response,
     only: Annotated[DeliveryState | None, Query(alias="state", description="Only these.")] = None,
     task_id: Annotated[str | None, Query(description="Only of this task.")] = None,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=100, description="Deliveries on a page.")] = 20,
+    cursor: Cursor = None,
+    limit: Limit = 20,
 ) -> DeliveriesResponse:
     """What webhooks were told, and what they are still to be told; the newest first."""
     wanted = DeliveryFilter(state=only, task_id=task_id)
@@ -32,7 +33,11 @@ async def deliveries(
     return page
 
 
-@router.post("/deliveries/{delivery_id}/redeliver")
-async def redeliver(delivery_id: str, state: State, caller: Submitter) -> DeliveryResponse:
+@router.post("/deliveries/{delivery_id}/redeliver", responses=problems(DeliveryNotFound, *GUARDED))
+async def redeliver(
+    delivery_id: Annotated[str, Path(description="The header `webhook-id`.")],
+    state: State,
+    caller: Submitter,
+) -> DeliveryResponse:
     """Send it once more, now, under the same `webhook-id`."""
     return await state.deliveries.redeliver(delivery_id, caller)

@@ -50,7 +50,9 @@ class OutputRequest(BaseModel):
     format: ImageFormat | None = Field(None, description="None: as the workflow makes them.")
     quality: int | None = Field(None, ge=1, le=100, description="Of JPEG and WebP.")
     keep_metadata: bool = Field(
-        False, description="Leave ComfyUI's embedded prompt and workflow in the images."
+        False,
+        strict=True,
+        description="Leave ComfyUI's embedded prompt and workflow in the images.",
     )
 
     def options(self) -> OutputOptions:

@@ -10,6 +10,15 @@ from fastapi.responses import StreamingResponse
 
 from gpu_server.services.event_log import JobEvent
 
+EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string"},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+"""Of one event."""
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT_SECONDS = 15.0
 HEARTBEAT = b": still here\n\n"

@@ -2,25 +2,28 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 
-from gpu_server.problems import PROBLEMS
+from gpu_server.errors import InvalidWorkflowName, WorkflowNotFound
+from gpu_server.problem_docs import SIGNED as SIGNATURE_ERRORS
+from gpu_server.problem_docs import problems
 from gpu_server.routers.signed import SIGNED
 from gpu_server.schemas.catalogue import Catalogue, CatalogueEntry
 from gpu_server.state import State
 
-router = APIRouter(
-    prefix="/workflows", tags=["workflows"], responses=PROBLEMS, dependencies=[SIGNED]
-)
+router = APIRouter(prefix="/workflows", tags=["workflows"], dependencies=[SIGNED])
 
-NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The catalogue is as it was"}}
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    **problems(*SIGNATURE_ERRORS),
+    304: {"description": "The catalogue is as it was"},
+}
 
 
 @router.get("", response_model=Catalogue, responses=NOT_MODIFIED)
 async def workflows(
     state: State,
     response: Response,
-    refresh: bool = False,
+    refresh: Annotated[bool, Query(description="Ask ComfyUI anew.")] = False,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Catalogue | Response:
     """What can be run here, each with the JSON Schema of its parameters.
@@ -36,7 +39,9 @@ async def workflows(
     return await state.catalogue.read()
 
 
-@router.get("/{name}")
-async def workflow(name: str, state: State) -> CatalogueEntry:
+@router.get("/{name}", responses=problems(WorkflowNotFound, InvalidWorkflowName, *SIGNATURE_ERRORS))
+async def workflow(
+    name: Annotated[str, Path(description="Of its file, without `.json`.")], state: State
+) -> CatalogueEntry:
     """One workflow: its parameters, its outputs, and what it lacks on this ComfyUI."""
     return await state.catalogue.read_one(name)

@@ -12,7 +12,9 @@ class JobRequestBody(GenerateRequest):
     """A generation under an id of the caller's."""
 
     keep_metadata: bool = Field(
-        False, description="Leave ComfyUI's embedded prompt and workflow in the images."
+        False,
+        strict=True,
+        description="Leave ComfyUI's embedded prompt and workflow in the images.",
     )
     output_format: ImageFormat | None = Field(
         None, description="What images are made to be; else they are as the workflow makes them."
@@ -22,6 +24,7 @@ class JobRequestBody(GenerateRequest):
     )
     resume: bool = Field(
         False,
+        strict=True,
         description="This id may have been started before: look in ComfyUI before running it.",
     )
 
