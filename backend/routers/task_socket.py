@@ -36,7 +36,7 @@ async def socket(
     after: Annotated[int, Query(ge=0, description="The last `id` that the client has.")] = 0,
 ) -> None:
     """The same events as `/tasks/{task_id}/events`: `{"event", "id", "data"}` each."""
-    await state.tasks.show(task_id, caller, with_image=False)
+    await state.tasks.check(task_id, caller)
     await websocket.accept()
     telling = asyncio.create_task(_tell(websocket, task_id, state, caller, after))
     hearing = asyncio.create_task(_hear(websocket))

@@ -106,7 +106,7 @@ async def events(
     task_id: TaskId, state: State, caller: Reader, after: LastEventId
 ) -> StreamingResponse:
     """Its story as server-sent events, until it ends; resumes with `Last-Event-ID`."""
-    await state.tasks.show(task_id, caller, with_image=False)
+    await state.tasks.check(task_id, caller)
     return server_sent_events(state.story.follow(task_id, caller, after))
 
 

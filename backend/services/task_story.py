@@ -48,20 +48,23 @@ class TaskStory:
         """
         seen: set[object] = set()
         with self._live.watch(task_id) as watch:
+            watch.stale = False
             known = await self._store.events(task_id)
             if known and after > known[-1].seq:
                 after = 0  # A number of another database: told twice is better than never.
-            if await self._is_over(task_id) and not await self._store.events(task_id, after):
+            events = [event for event in known if event.seq > after]
+            if not events and await self._is_over(task_id):
                 return
             while True:
                 watch.woken.clear()
-                events = await self._news(watch, task_id, after)
+                events = events or await self._news(watch, task_id, after)
                 for event in events:
                     after = event.seq
                     yield await self._told(task_id, caller, event, last=event is events[-1])
                 # One that has failed may have been retried since.
                 if events and events[-1].state.ended:
                     return
+                events = []
                 for passing in self._passing(task_id, seen):
                     yield passing
                 if self._live.closed:

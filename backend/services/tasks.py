@@ -42,6 +42,10 @@ class TaskService:
         task = await self._task(task_id, caller)
         return await self._display.show(task, with_image=with_image)
 
+    async def check(self, task_id: str, caller: Caller) -> None:
+        """Raise TaskNotFound where there is none such of the caller's."""
+        await self._task(task_id, caller)
+
     async def newest(
         self, wanted: TaskFilter, cursor: str | None, limit: int, caller: Caller
     ) -> TaskListResponse:

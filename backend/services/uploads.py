@@ -50,7 +50,7 @@ class UploadService:
 
         Raises InvalidInput, naming `field`, where there is no such upload, and UrlRefused.
         """
-        if self._fetcher is not None and value.lower().startswith(SCHEMES):
+        if self._fetcher is not None and value[:8].lower().startswith(SCHEMES):
             return base64.b64encode(await self._fetcher.fetch(field, value)).decode("ascii")
         if not value.startswith(PREFIX):
             return value
