@@ -11,13 +11,15 @@ from backend.state import State
 router = APIRouter(tags=["uploads"])
 
 ERRORS = problems(InvalidInput, StorageFull, *GUARDED, body=True)
+FILE = {
+    "type": "string",
+    "format": "binary",
+    "description": "A PNG, JPEG or WebP image; its Content-Type does not matter.",
+}
 BODY = {
     "requestBody": {
         "required": True,
-        "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}}
-            for kind in ("image/png", "image/jpeg", "image/webp")
-        },
+        "content": {"application/octet-stream": {"schema": FILE}},
     }
 }
 

@@ -21,8 +21,9 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], dependencies=[SIGNED])
 
 OF_A_JOB = problems(JobNotFound, *SIGNATURE_ERRORS)
 EVENTS = {"text/event-stream": {"schema": EVENT}}
+"""Copied wherever it is used: the framework writes into what it is given."""
 STORY: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Server-sent events.", "content": EVENTS}
+    200: {"description": "Server-sent events.", "content": {**EVENTS}}
 }
 FILE: dict[int | str, dict[str, Any]] = {
     200: {
@@ -39,8 +40,8 @@ Number = Annotated[int, Path(description="Of the output, from 0.")]
     response_model=JobResponse,
     responses={
         **problems(JobConflict, NoFreeSlot, *RUNNING, *SIGNATURE_ERRORS, body=True),
-        200: {"model": JobResponse, "description": "There already", "content": EVENTS},
-        201: {"model": JobResponse, "description": "Started", "content": EVENTS},
+        200: {"model": JobResponse, "description": "There already", "content": {**EVENTS}},
+        201: {"model": JobResponse, "description": "Started", "content": {**EVENTS}},
     },
 )
 async def put(
