@@ -201,7 +201,8 @@ class OpenAIImages:
             extra["seed"] += number
         return GenerateRequest(
             mode=order.model,
-            prompt=asked.prompt,
+            # OpenAI asks for one always; a mode that only enlarges takes none.
+            prompt=asked.prompt if not known or "prompt" in known else None,
             style=None if asked.style in NO_STYLE else asked.style,
             target_image=order.images[0] if order.images else None,
             extra_params=extra or None,

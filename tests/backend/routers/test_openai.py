@@ -68,6 +68,18 @@ async def test_size_and_further_fields_are_parameters(
     assert (gpu.jobs[0].sent["output_format"], gpu.jobs[0].sent["output_quality"]) == ("jpeg", 1)
 
 
+async def test_mode_that_takes_no_prompt_gets_none(
+    settings: Settings, gpu: GPUService, caplog: pytest.LogCaptureFixture
+) -> None:
+    gpu.has_workflows("enlarge", image={"type": "string", "contentEncoding": "base64"})
+    gpu.makes = [a_picture()]
+    async with serving(settings) as client:
+        await eventually(lambda: "engine comfyui" in caplog.text)
+        reply = await edit(client, [IMAGE], model="enlarge")
+    assert reply.status_code == 200
+    assert list(gpu.jobs[0].sent["params"]) == ["image"]
+
+
 async def test_each_image_is_a_task_with_a_seed_of_its_own(
     images: httpx.AsyncClient, gpu: GPUService
 ) -> None:
