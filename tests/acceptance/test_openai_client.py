@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -176,3 +177,17 @@ def test_server_that_is_not_there() -> None:
         pytest.raises(openai.APIConnectionError),
     ):
         client.models.list()
+
+
+def test_wrong_key(tmp_path: Path) -> None:
+    http = openai.DefaultHttpxClient(trust_env=False)
+    with pair(tmp_path) as programs:
+        programs.backend.environment["REQUIRE_API_KEY"] = "true"
+        programs.backend.start()
+        url = f"{programs.backend.url}/v1"
+        with (
+            openai.OpenAI(base_url=url, api_key="none of ours", http_client=http) as client,
+            pytest.raises(openai.AuthenticationError) as raised,
+        ):
+            client.models.list()
+    assert raised.value.code == "api_key_invalid"
