@@ -42,6 +42,16 @@ SUBMITTING = (
 """Of what keeps a new task."""
 BODY = (408, 413, 503)
 """Of every route that takes a body; the framework's own."""
+WHERE_ASKED = "Only where the server asks for keys."
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": WHERE_ASKED},
+    "api_key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": WHERE_ASKED,
+    },
+}
 MEANINGS = {
     "validation_error": "The request does not match the schema; `detail` lists where.",
     "internal_error": "A bug of ours; the log has the trace.",
@@ -143,8 +153,11 @@ def document_problems(app: FastAPI, description: str, tags: list[dict[str, str]]
                     # OpenAI's clients know no 422, which the framework puts everywhere.
                     if "HTTPValidationError" in str(path_operation["responses"].get("422")):
                         del path_operation["responses"]["422"]
+                    if "401" in path_operation["responses"]:
+                        path_operation["security"] = [{name: []} for name in SCHEMES]
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            document["components"]["securitySchemes"] = SCHEMES
             app.openapi_schema = document
         return app.openapi_schema
 

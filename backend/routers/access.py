@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends
-from fastapi.openapi.models import APIKey, APIKeyIn, HTTPBearer
-from fastapi.security.base import SecurityBase
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from backend.access import Caller, Scope
@@ -14,42 +13,21 @@ from backend.rate_limit_headers import note
 from backend.services.access import check_scope
 from backend.state import BackendState
 
-WORDS = "Only where the server asks for keys."
 
-
-class _Bearer(SecurityBase):
-    """For WebSockets, too, which FastAPI's own is not."""
-
-    scheme_name = "bearer"
-    model = HTTPBearer(description=WORDS)
-
-    async def __call__(self, connection: HTTPConnection) -> str | None:
-        """The token of the header `Authorization`."""
-        scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
-        return token.strip() or None if scheme.lower() == "bearer" else None
-
-
-class _Header(SecurityBase):
-    """The same as a header of its own."""
-
-    scheme_name = "api_key"
-    model = APIKey(**{"in": APIKeyIn.header, "name": "X-API-Key", "description": WORDS})
-
-    async def __call__(self, connection: HTTPConnection) -> str | None:
-        """The header's value."""
-        return connection.headers.get("X-API-Key")
-
-
-Bearer = Annotated[str | None, Depends(_Bearer())]
-KeyHeader = Annotated[str | None, Depends(_Header())]
+def _key_of(headers: Headers) -> str | None:
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return headers.get("X-API-Key")
 
 
 def _having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    async def caller(connection: HTTPConnection, bearer: Bearer, header: KeyHeader) -> Caller:
+    # One dependency, though FastAPI has some for each header: it is asked at every request.
+    async def caller(connection: HTTPConnection) -> Caller:
         state: BackendState = connection.app.state.backend
         address = connection.client.host if connection.client else ""
         try:
-            caller = await state.access.caller(bearer or header)
+            caller = await state.access.caller(_key_of(connection.headers))
         except Unauthenticated:
             note(connection.scope, await state.rate_limits.refused(address))
             raise
