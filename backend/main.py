@@ -116,17 +116,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
     )
     app.add_middleware(StartFailure, name="The backend", expected=BackendError)
     add_error_handlers(app)
-    for module in (
-        health,
-        probes,
-        generate,
-        tasks,
-        task_socket,
-        modes,
-        uploads,
-        openai,
-        webhook_routes,
-    ):
+    for module in ROUTERS:
         app.include_router(module.router)
     document_problems(app, DESCRIPTION, TAGS)
     return app
