@@ -16,11 +16,12 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import uvicorn
+
+from backend.background import BackgroundLoop
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,10 @@ class _Standing:
     at: Any
 
 
-class ConnectionKeeper:
+class ConnectionKeeper(BackgroundLoop):
     """While it is entered, breaks off what stands still; without a uvicorn server, does nothing."""
+
+    name = "connections"
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class ConnectionKeeper:
         look_seconds: float = LOOK_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__()
         self._server = server
         self._max_connections = max_connections
         self._head_seconds = head_seconds
@@ -65,31 +69,18 @@ class ConnectionKeeper:
         self._clock = clock
         self._heads: WeakKeyDictionary[Any, _Standing] = WeakKeyDictionary()
         self._sends: WeakKeyDictionary[Any, _Standing] = WeakKeyDictionary()
-        self._loop: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "ConnectionKeeper":
-        if self._server is not None:
-            _raise_file_limit(self._max_connections)
-            self._loop = asyncio.create_task(self._go_on(), name="connections")
-        return self
+        if self._server is None:
+            return self
+        _raise_file_limit(self._max_connections)
+        return await super().__aenter__()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+    async def _once(self) -> None:
+        self.look()
 
-    async def _go_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._look_seconds)
-            try:
-                self.look()
-            except Exception:
-                log.exception("Connections: this is a bug")
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._look_seconds)
 
     def look(self) -> None:
         """Once: break off what has stood still for too long, or is too much."""

@@ -5,8 +5,8 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from types import TracebackType
 
+from backend.background import BackgroundLoop
 from backend.errors import StorageFull, StorageUnavailable
 from backend.services.uploads import FOLDER as UPLOADS
 from backend.store.outputs.output_store import Folder, OutputStore
@@ -22,12 +22,14 @@ FEW = 20
 """Tasks removed before it is asked again how much is left: what was sent with them counts too."""
 
 
-class Retention:
+class Retention(BackgroundLoop):
     """While it is entered, keeps ended tasks for `days`, and to `gigabytes`; 0 is no bound.
 
-    `alive` is False once it has died. `seconds` are between rounds, `sweep_seconds` between looks
+    `seconds` are between rounds, `sweep_seconds` between looks
     for folders that no task refers to; `clock` gives seconds since the epoch.
     """
+
+    name = "retention"
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class Retention:
         sweep_seconds: float = HOUR,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__()
         self._store = store
         self._outputs = outputs
         self._days = days
@@ -49,38 +52,17 @@ class Retention:
         self._clock = clock
         self._swept_at = float("-inf")
         self._without_task: set[str] = set()
-        self._loop: asyncio.Task[None] | None = None
-
-    @property
-    def alive(self) -> bool:
-        """Whether its loop runs."""
-        return self._loop is not None and not self._loop.done()
-
-    async def __aenter__(self) -> "Retention":
-        self._loop = asyncio.create_task(self._go_on(), name="retention")
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
-
-    async def _go_on(self) -> None:
-        while True:
-            try:
-                await self._once()
-            except (StorageFull, StorageUnavailable) as exc:
-                log.error("Old tasks cannot be removed now: %s", exc.message)
-            except Exception:
-                log.exception("Retention failed: this is a bug")
-            await asyncio.sleep(self._seconds)
 
     async def _once(self) -> None:
+        try:
+            await self._remove_what_may_go()
+        except (StorageFull, StorageUnavailable) as exc:
+            log.error("Old tasks cannot be removed now: %s", exc.message)
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._seconds)
+
+    async def _remove_what_may_go(self) -> None:
         await self._clear(*self._without_task)
         await self._remove_old()
         await self._remove_excess()

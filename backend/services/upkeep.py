@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from types import TracebackType
 
+from backend.background import BackgroundLoop
 from backend.errors import StorageFull, StorageUnavailable
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
@@ -16,11 +16,10 @@ log = logging.getLogger(__name__)
 RECOVER_SECONDS = 5.0
 
 
-class Upkeep:
-    """While it is entered, ends tasks at their deadlines, and queues again what nobody runs.
+class Upkeep(BackgroundLoop):
+    """While it is entered, ends tasks at their deadlines, and queues again what nobody runs."""
 
-    `alive` is False once it has died.
-    """
+    name = "upkeep"
 
     def __init__(
         self,
@@ -33,6 +32,7 @@ class Upkeep:
         recover_seconds: float = RECOVER_SECONDS,
         hold_seconds: float = 20.0,
     ) -> None:
+        super().__init__()
         self._store = store
         self._services = services
         self._live = live
@@ -42,35 +42,18 @@ class Upkeep:
         self._hold_seconds = hold_seconds
         self._recovered_at = float("-inf")
         self._trouble = ""
-        self._loop: asyncio.Task[None] | None = None
-
-    @property
-    def alive(self) -> bool:
-        """Whether its loop runs."""
-        return self._loop is not None and not self._loop.done()
 
     async def __aenter__(self) -> "Upkeep":
+        # Before anything else begins: what an earlier process left running waits again.
         await self._once()
-        self._loop = asyncio.create_task(self._go_on(), name="upkeep")
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        return await super().__aenter__()
 
     async def _go_on(self) -> None:
-        while True:
-            await asyncio.sleep(self._seconds)
-            try:
-                await self._once()
-            except Exception:
-                log.exception("Upkeep failed: this is a bug")
+        await self._pause()
+        await super()._go_on()
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(self._seconds)
 
     async def _once(self) -> None:
         try:

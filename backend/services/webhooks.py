@@ -12,6 +12,7 @@ from types import TracebackType
 
 import anyio
 
+from backend.background import BackgroundLoop
 from backend.clients.webhook_client import Heard, WebhookClient
 from backend.errors import StorageFull, StorageUnavailable
 from backend.services.task_display import TaskDisplay
@@ -32,8 +33,10 @@ GONE = 410
 STORAGE_ERRORS = (StorageFull, StorageUnavailable)
 
 
-class WebhookDeliverer:
-    """While it is entered, sends what is due. `alive` is False once it has died."""
+class WebhookDeliverer(BackgroundLoop):
+    """While it is entered, sends what is due."""
+
+    name = "webhooks"
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class WebhookDeliverer:
         backoff: tuple[float, ...] = BACKOFF,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
+        super().__init__()
         self._outbox = outbox
         self._store = store
         self._display = display
@@ -54,21 +58,11 @@ class WebhookDeliverer:
         self._woken = asyncio.Event()
         self._hosts: Counter[str] = Counter()
         self._sending: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.Task[None] | None = None
         self._trouble = ""
-
-    @property
-    def alive(self) -> bool:
-        """Whether its loop runs."""
-        return self._loop is not None and not self._loop.done()
 
     def wake(self) -> None:
         """Something may be due."""
         self._woken.set()
-
-    async def __aenter__(self) -> "WebhookDeliverer":
-        self._loop = asyncio.create_task(self._go_on(), name="webhooks")
-        return self
 
     async def __aexit__(
         self,
@@ -76,9 +70,7 @@ class WebhookDeliverer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        await super().__aexit__(kind, error, trace)
         if self._sending:
             # What is cut off here is taken again when its lease is over.
             _, late = await asyncio.wait(self._sending, timeout=GOODBYE_SECONDS)
@@ -86,20 +78,19 @@ class WebhookDeliverer:
                 sending.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _go_on(self) -> None:
-        while True:
-            self._woken.clear()
-            try:
-                await self._take()
-                self._trouble = ""
-            except STORAGE_ERRORS as exc:
-                if exc.message != self._trouble:
-                    log.error("Webhooks have to wait: %s", exc.message)
-                self._trouble = exc.message
-            except Exception:
-                log.exception("Webhooks: this is a bug")
-            with anyio.move_on_after(IDLE_SECONDS):
-                await self._woken.wait()
+    async def _once(self) -> None:
+        self._woken.clear()
+        try:
+            await self._take()
+            self._trouble = ""
+        except STORAGE_ERRORS as exc:
+            if exc.message != self._trouble:
+                log.error("Webhooks have to wait: %s", exc.message)
+            self._trouble = exc.message
+
+    async def _pause(self) -> None:
+        with anyio.move_on_after(IDLE_SECONDS):
+            await self._woken.wait()
 
     async def _take(self) -> None:
         busy = [host for host, count in self._hosts.items() if count >= AT_ONCE_A_HOST]
