@@ -258,7 +258,7 @@ async def test_api4_whoever_guesses_keys_is_slowed_down_and_nobody_else(
         (await locked.get("/tasks", headers={"X-API-Key": f"guess {number}"})).status_code
         for number in range(70)
     ]
-    assert codes == sorted(codes)
+    assert set(codes[:50]) == {401}
     assert set(codes) == {401, 429}
     assert (await locked.get("/tasks", headers=await a_key(settings))).status_code == 200
 
