@@ -4,11 +4,13 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
+
+T = TypeVar("T")
 
 LARGE = 256 * 1024
 """Bytes. Below, a thread would cost more than the reading."""
@@ -30,12 +32,26 @@ class LargeBodyRoute(APIRoute):
 
 
 class _Request(Request):
+    async def body(self) -> bytes:
+        """The whole of it."""
+        if not hasattr(self, "_body"):
+            parts = [part async for part in self.stream()]
+            if sum(map(len, parts)) < LARGE:
+                self._body = b"".join(parts)
+            else:
+                self._body = await _in_reader(b"".join, parts)
+        return self._body
+
     async def json(self) -> Any:
         """The body. Raises json.JSONDecodeError, ValueError, RecursionError."""
         body = await self.body()
         if len(body) < LARGE:
             return await super().json()
-        return await asyncio.get_running_loop().run_in_executor(_READER, _read, body)
+        return await _in_reader(_read, body)
+
+
+async def _in_reader(work: Callable[[Any], T], given: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_READER, work, given)
 
 
 def _read(body: bytes) -> Any:

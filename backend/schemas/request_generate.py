@@ -12,6 +12,8 @@ MAX_DEPTH = 64
 
 
 def _encodable(value: str) -> str:
+    if value.isascii():  # At once, also for the many MB of an image.
+        return value
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as exc:

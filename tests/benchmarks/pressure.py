@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -30,6 +31,18 @@ LOOKS = 60
 PAUSE = 0.05
 BODIES = 4
 """Large ones at the same time."""
+
+
+LOOKER = """
+import sys, time, httpx
+url, looks, pause = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+with httpx.Client(trust_env=False, timeout=30) as client:
+    for _ in range(looks):
+        begun = time.perf_counter()
+        client.get(url).raise_for_status()
+        print(time.perf_counter() - begun, flush=True)
+        time.sleep(pause)
+"""
 
 
 @dataclass
@@ -59,17 +72,19 @@ class Pressure:
         self._port = programs.backend.port
 
     async def look(self, name: str) -> Stage:
-        """Ask for `/health` again and again, as a load balancer does."""
+        """Ask for `/health` again and again, as a load balancer does: from another process."""
         stage = Stage(name)
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-            for _ in range(LOOKS):
-                begun = time.perf_counter()
-                reply = await client.get(f"{self._programs.backend.url}/health")
-                assert reply.status_code == 200
-                stage.latencies.append(time.perf_counter() - begun)
-                megabytes = self._programs.backend.resident_megabytes()
-                stage.megabytes = max(stage.megabytes, megabytes)
-                await asyncio.sleep(PAUSE)
+        url = f"{self._programs.backend.url}/health"
+        looker = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", LOOKER, url, str(LOOKS), str(PAUSE)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert looker.stdout is not None
+        while line := await looker.stdout.readline():
+            stage.latencies.append(float(line))
+            megabytes = self._programs.backend.resident_megabytes()
+            stage.megabytes = max(stage.megabytes, megabytes)
+        assert await looker.wait() == 0
         return stage
 
     @asynccontextmanager
