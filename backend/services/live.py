@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 MOST_PROGRESS, MOST_PREVIEWS = 10_000, 100
 """Tasks whose newest is kept."""
+AT_ONCE = 200
+"""Watchers woken in one turn of the loop: thousands would keep everybody else waiting."""
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,19 @@ class LiveHub:
                 del self._watches[task_id]
 
     def _wake(self, task_id: str, *, ended: bool, stale: bool = True) -> None:
-        for watch in self._watches.get(task_id, ()):
-            watch.woken.set()
-            watch.stale = watch.stale or stale
-            if ended:
-                watch.ended.set()
+        waiting = list(self._watches.get(task_id, ()))
+
+        def go_on() -> None:
+            for watch in waiting[:AT_ONCE]:
+                watch.stale = watch.stale or stale
+                watch.woken.set()
+                if ended:
+                    watch.ended.set()
+            del waiting[:AT_ONCE]
+            if waiting:
+                asyncio.get_running_loop().call_soon(go_on)
+
+        go_on()
 
 
 def _nobody() -> None:

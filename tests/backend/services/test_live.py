@@ -1,8 +1,11 @@
 """What happens to tasks right now, for whoever watches."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from backend.services.live import LiveHub, LiveProgress, Preview
+from tests.conditions import eventually
 
 HALF = LiveProgress(0.5, "KSampler")
 PICTURE = Preview("image/jpeg", "aGk=")
@@ -120,3 +123,16 @@ def test_relay_takes_along_what_passes_by(live: LiveHub) -> None:
     live.previewed("t1", PICTURE)
     live.changed("t1", ended=True)
     assert relay.told == [("t1", HALF), ("t1", PICTURE)]
+
+
+async def test_thousands_are_woken_by_and_by_and_none_is_missed() -> None:
+    hub = LiveHub()
+    with ExitStack() as stack:
+        watches = [stack.enter_context(hub.watch("t1")) for _ in range(1000)]
+        for watch in watches:
+            watch.stale = False
+        hub.changed("t1", ended=True)
+        woken = sum(watch.woken.is_set() for watch in watches)
+        assert 0 < woken < 1000
+        await eventually(lambda: all(each.woken.is_set() and each.stale for each in watches))
+        assert all(watch.ended.is_set() for watch in watches)
