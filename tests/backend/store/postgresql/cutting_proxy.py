@@ -24,6 +24,8 @@ class CuttingProxy:
         for carried in self._carried:
             carried.cancel()
         await asyncio.gather(*self._carried, return_exceptions=True)
+        for end in self._ends:
+            end.close()  # One that was just ending was cut off before it could.
         await asyncio.gather(*(end.wait_closed() for end in self._ends), return_exceptions=True)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
