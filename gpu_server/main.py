@@ -70,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=short_id,
     )
+    app.add_middleware(SignatureCheck, secret=settings.gpu_service_secret)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_mb * 1024 * 1024)
     app.add_middleware(StartFailure, name="The GPU service", expected=GPUServiceError)
     add_error_handlers(app)
@@ -99,7 +100,6 @@ async def _running(settings: Settings) -> AsyncIterator[ServiceState]:
             jobs=job_service,
             generation=GenerationService(job_service),
             catalogue=CatalogueService(client.engine, folder, definitions),
-            signatures=SignatureCheck(settings.gpu_service_secret),
         )
 
 

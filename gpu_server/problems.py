@@ -49,8 +49,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(GPUServiceError)
     async def own(_: Request, exc: GPUServiceError) -> Response:
-        challenge = {"WWW-Authenticate": "Signature"} if exc.status == 401 else None
-        return _answer(exc.document(), challenge)
+        return answer_to(exc)
 
     @app.exception_handler(RequestValidationError)
     async def validation(_: Request, exc: RequestValidationError) -> Response:
@@ -60,15 +59,22 @@ def add_error_handlers(app: FastAPI) -> None:
     async def http(request: Request, exc: HTTPException) -> Response:
         if exc.status_code == 400 and isinstance(exc.__cause__, UNREADABLE):
             return _invalid([_unreadable(exc.__cause__)])
-        code = CODES.get(exc.status_code, f"http_{exc.status_code}")
-        headers = dict(exc.headers or {})
         if exc.status_code == 405:
-            headers |= _allowed(request)
-        return _problem(exc.status_code, code, exc.detail, headers=headers)
+            exc.headers = {**(exc.headers or {}), **_allowed(request)}
+        return answer_to(exc)
 
     @app.exception_handler(Exception)
     async def bug(_: Request, exc: Exception) -> Response:
         return _problem(500, "internal_error", "This is our bug; the service's log has the trace.")
+
+
+def answer_to(exc: GPUServiceError | HTTPException) -> Response:
+    """The answer to a request that ends with this error."""
+    if isinstance(exc, HTTPException):
+        code = CODES.get(exc.status_code, f"http_{exc.status_code}")
+        return _problem(exc.status_code, code, exc.detail, exc.headers)
+    challenge = {"WWW-Authenticate": "Signature"} if exc.status == 401 else None
+    return _answer(exc.document(), challenge)
 
 
 def _allowed(request: Request) -> dict[str, str]:

@@ -9,7 +9,6 @@ from gpu_server.services.catalogue import CatalogueService
 from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
 from gpu_server.services.jobs import JobService
-from gpu_server.signature import SignatureCheck
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,6 @@ class ServiceState:
     jobs: JobService
     generation: GenerationService
     catalogue: CatalogueService
-    signatures: SignatureCheck
 
 
 async def get_state(request: Request) -> ServiceState:

@@ -9,14 +9,16 @@ from collections.abc import AsyncGenerator, Callable, Generator
 import httpx
 
 TIMESTAMP, SIGNATURE = "X-Gateway-Timestamp", "X-Gateway-Signature"
+BODY_HASH = "X-Gateway-Body-SHA256"
 VERSION = "v1="
 LARGE = 1024 * 1024
 """Bytes, whose hash is made in a thread."""
 
 
 class RequestSignature(httpx.Auth):
-    """HMAC-SHA256 over the method, the path with its query, the time, and the body's hash.
+    """HMAC-SHA256 over the method, the path, the query, the time, and the body's hash.
 
+    The hash is a header, too: a stranger is refused before a byte of the body is read.
     Whoever has no secret can neither make a request nor change one; one that is repeated within
     the five minutes that it holds does no more than it did, as jobs go by their ids.
     """
@@ -31,8 +33,7 @@ class RequestSignature(httpx.Auth):
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
         """For a client that is not asynchronous."""
-        self._sign(request, hashlib.sha256(request.read()).hexdigest())
-        yield request
+        yield self._signed(request, hashlib.sha256(request.read()).hexdigest())
 
     async def async_auth_flow(
         self, request: httpx.Request
@@ -43,13 +44,18 @@ class RequestSignature(httpx.Auth):
             digest = await asyncio.to_thread(lambda: hashlib.sha256(body).hexdigest())
         else:
             digest = hashlib.sha256(body).hexdigest()
-        self._sign(request, digest)
-        yield request
+        yield self._signed(request, digest)
 
-    def _sign(self, request: httpx.Request, digest: str) -> None:
+    def _signed(self, request: httpx.Request, digest: str) -> httpx.Request:
         at = str(int(self._clock()))
-        target = request.url.raw_path.decode("ascii")
-        message = "\n".join([request.method, target, at, digest])
+        path, _, query = request.url.raw_path.decode("ascii").partition("?")
+        message = "\n".join([request.method, path, query, at, digest])
         made = hmac.new(self._secret, message.encode(), hashlib.sha256).hexdigest()
         request.headers[TIMESTAMP] = at
+        request.headers[BODY_HASH] = digest
         request.headers[SIGNATURE] = VERSION + made
+        if not request.url.userinfo:
+            return request
+        # A name and a password in the URL are for a proxy: httpx sends them where no Auth is set.
+        basic = httpx.BasicAuth(request.url.username, request.url.password)
+        return next(basic.sync_auth_flow(request))

@@ -8,18 +8,16 @@ from fastapi.responses import StreamingResponse
 
 from gpu_server.comfy_client import JobRequest
 from gpu_server.errors import JobConflict, JobNotFound, NoFreeSlot, OutputNotFound
-from gpu_server.problem_docs import RUNNING, problems
-from gpu_server.problem_docs import SIGNED as SIGNATURE_ERRORS
-from gpu_server.routers.signed import SIGNED
+from gpu_server.problem_docs import RUNNING, SIGNED, problems
 from gpu_server.routers.streaming import EVENT, LastEventId, WantsEvents, server_sent_events
 from gpu_server.schemas.job import JobRequestBody, JobResponse
 from gpu_server.services.job import Job
 from gpu_server.state import State
 
-router = APIRouter(prefix="/jobs", tags=["jobs"], dependencies=[SIGNED])
+router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
-OF_A_JOB = problems(JobNotFound, *SIGNATURE_ERRORS)
+OF_A_JOB = problems(JobNotFound, *SIGNED)
 EVENTS = {"text/event-stream": {"schema": EVENT}}
 """Copied wherever it is used: the framework writes into what it is given."""
 STORY: dict[int | str, dict[str, Any]] = {
@@ -39,7 +37,7 @@ Number = Annotated[int, Path(description="Of the output, from 0.")]
     "/{job_id}",
     response_model=JobResponse,
     responses={
-        **problems(JobConflict, NoFreeSlot, *RUNNING, *SIGNATURE_ERRORS, body=True),
+        **problems(JobConflict, NoFreeSlot, *RUNNING, *SIGNED, body=True),
         200: {"model": JobResponse, "description": "There already", "content": {**EVENTS}},
         201: {"model": JobResponse, "description": "Started", "content": {**EVENTS}},
     },
@@ -79,7 +77,7 @@ async def events(job_id: JobId, state: State, after: LastEventId) -> StreamingRe
 @router.get(
     "/{job_id}/outputs/{number}",
     response_class=Response,
-    responses=problems(JobNotFound, OutputNotFound, *SIGNATURE_ERRORS) | FILE,
+    responses=problems(JobNotFound, OutputNotFound, *SIGNED) | FILE,
 )
 async def output(job_id: JobId, number: Number, state: State) -> Response:
     """One file that the job made, from 0."""

@@ -5,16 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from gpu_server.errors import InvalidWorkflowName, WorkflowNotFound
-from gpu_server.problem_docs import SIGNED as SIGNATURE_ERRORS
-from gpu_server.problem_docs import problems
-from gpu_server.routers.signed import SIGNED
+from gpu_server.problem_docs import SIGNED, problems
 from gpu_server.schemas.catalogue import Catalogue, CatalogueEntry
 from gpu_server.state import State
 
-router = APIRouter(prefix="/workflows", tags=["workflows"], dependencies=[SIGNED])
+router = APIRouter(prefix="/workflows", tags=["workflows"])
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
-    **problems(*SIGNATURE_ERRORS),
+    **problems(*SIGNED),
     304: {"description": "The catalogue is as it was"},
 }
 
@@ -39,7 +37,7 @@ async def workflows(
     return await state.catalogue.read()
 
 
-@router.get("/{name}", responses=problems(WorkflowNotFound, InvalidWorkflowName, *SIGNATURE_ERRORS))
+@router.get("/{name}", responses=problems(WorkflowNotFound, InvalidWorkflowName, *SIGNED))
 async def workflow(
     name: Annotated[str, Path(description="Of its file, without `.json`.")], state: State
 ) -> CatalogueEntry:
