@@ -101,6 +101,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
         lifespan=lifespan,
         generate_unique_id_function=short_id,
     )
+    add_error_handlers(app)
     app.add_middleware(
         BodyLimit,
         max_bytes=settings.max_body_mb * MEGABYTE,
@@ -115,7 +116,6 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
         expose_headers=EXPOSED_HEADERS,
     )
     app.add_middleware(StartFailure, name="The backend", expected=BackendError)
-    add_error_handlers(app)
     for module in ROUTERS:
         app.include_router(module.router)
     document_problems(app, DESCRIPTION, TAGS)

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend import openai_errors
 from backend.errors import BackendError
@@ -50,7 +51,8 @@ class Problem(BaseModel):
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Render all errors of the application as problems."""
+    """Render all errors of the application as problems; to be called before `add_middleware`."""
+    app.add_middleware(BugAnswer)
 
     @app.exception_handler(BackendError)
     async def own(request: Request, exc: BackendError) -> Response:
@@ -73,9 +75,33 @@ def add_error_handlers(app: FastAPI) -> None:
             headers |= _allowed(request)
         return _answer_of(request)(exc.status_code, code, exc.detail, headers=headers)
 
-    @app.exception_handler(Exception)
-    async def bug(request: Request, exc: Exception) -> Response:
-        return _answer_of(request)(500, "internal_error", BUG)
+
+class BugAnswer:
+    """Pure ASGI: a bug is answered inside of what adds headers, CORS and others, to all answers.
+
+    Starlette's own place for it is outside of them: no page could read that there was an error.
+    It is raised again, so that the server logs it with its trace.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As the application answers, unless it raises before it has begun to."""
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            if scope["type"] == "http" and not begun:
+                answer = _answer_of(Request(scope))(500, "internal_error", BUG)
+                await answer(scope, receive, send)
+            raise
 
 
 def _answer_of(request: Request) -> Callable[..., Response]:

@@ -115,6 +115,21 @@ async def test_bug_is_500_and_tells_nothing_of_the_inside(asking: httpx.AsyncCli
     assert "1234" not in reply.text
 
 
+async def test_bug_is_left_to_the_server_to_log() -> None:
+    app = FastAPI()
+    add_error_handlers(app)
+
+    @app.get("/")
+    async def route() -> None:
+        raise RuntimeError("a bug")
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test"
+    ) as client:
+        with pytest.raises(RuntimeError, match="a bug"):
+            await client.get("/")
+
+
 async def test_unpaired_surrogate_in_an_error_is_escaped(asking: httpx.AsyncClient) -> None:
     raising.append(InvalidInput("no file a\udcff"))
     reply = await asking.get("/")

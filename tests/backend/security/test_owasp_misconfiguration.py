@@ -1,14 +1,19 @@
 """OWASP API8 and API9 (2023): security misconfiguration, and the inventory of what there is."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 
 from backend.config import Settings
 from backend.main import create_app
+from backend.schemas.response_task import TaskResponse
+from backend.services.tasks import TaskService
+from backend.state import BackendState
 from tests.backend.gpu_service import GPUService
 from tests.backend.serving import make_settings, serving
 
@@ -67,6 +72,26 @@ async def test_api8_pages_can_read_errors_too(
     assert reply.status_code == int(kind)
     assert reply.headers["Access-Control-Allow-Origin"] == "*"
     assert "RateLimit" in reply.headers["Access-Control-Expose-Headers"]
+
+
+async def test_api8_pages_can_read_that_there_is_a_bug(settings: Settings, gpu: GPUService) -> None:
+    class Buggy(TaskService):
+        async def show(self, *_: Any, **__: Any) -> TaskResponse:
+            raise RuntimeError("the password is 1234")
+
+    app = create_app(settings)
+    async with LifespanManager(app) as manager:
+        state: BackendState = app.state.backend
+        # It has all that the real one has, and a bug.
+        tasks = Buggy.__new__(Buggy)
+        app.state.backend = replace(state, tasks=tasks)
+        transport = httpx.ASGITransport(manager.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            reply = await client.get("/tasks/x", headers=PAGE)
+        app.state.backend = state
+    assert (reply.status_code, reply.json()["code"]) == (500, "internal_error")
+    assert "1234" not in reply.text
+    assert reply.headers["Access-Control-Allow-Origin"] == "*"
 
 
 # API8: what answers give away
