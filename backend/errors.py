@@ -18,6 +18,7 @@
     ├── TaskNotFound                 404 task_not_found
     ├── DeliveryNotFound             404 delivery_not_found
     ├── OutputNotFound               404 output_not_found
+    ├── RangeNotSatisfiable          416 range_not_satisfiable
     ├── ModeNotFound                 404 mode_not_found
     ├── ModelNotFound                404 model_not_found
     ├── EngineIsStub                 501 engine_is_stub
@@ -168,6 +169,17 @@ class OutputNotFound(BackendError):
 
     status = 404
     code = "output_not_found"
+
+
+class RangeNotSatisfiable(BackendError):
+    """Nothing of the `Range` that is asked for is in the file."""
+
+    status = 416
+    code = "range_not_satisfiable"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size} bytes, and none of those that are asked for.")
+        self.size = size
 
 
 class ModeNotFound(BackendError):

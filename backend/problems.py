@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend import openai_errors
-from backend.errors import BackendError
+from backend.errors import BackendError, RangeNotSatisfiable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -57,6 +57,8 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(BackendError)
     async def own(request: Request, exc: BackendError) -> Response:
         headers = CHALLENGE if exc.status == 401 else None
+        if isinstance(exc, RangeNotSatisfiable):
+            headers = {"Content-Range": f"bytes */{exc.size}"}
         extra = dict(exc.extra)
         answer = _answer_of(request)
         return answer(exc.status, exc.code, exc.message, exc.retryable, headers=headers, **extra)

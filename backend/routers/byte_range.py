@@ -1,7 +1,9 @@
-"""The header `Range`, for files that Starlette cannot send by itself."""
+"""The header `Range`."""
 
 import re
 from typing import NamedTuple
+
+from backend.errors import RangeNotSatisfiable
 
 ONE_RANGE = re.compile(r"bytes=\s*(\d{0,18})-(\d{0,18})\s*", re.ASCII)
 
@@ -13,14 +15,12 @@ class ByteRange(NamedTuple):
     end: int
 
 
-class Unsatisfiable(Exception):
-    """Nothing of the range is in the file."""
-
-
 def wanted_range(header: str | None, size: int) -> ByteRange | None:
     """What of `size` bytes is asked for; None for all.
 
-    Several ranges, and what is none, are passed over, as RFC 9110 allows. Raises Unsatisfiable.
+    Several ranges, and what is none, are passed over, as RFC 9110 allows.
+
+    Raises RangeNotSatisfiable.
     """
     match = ONE_RANGE.fullmatch(header or "")
     if match is None or match[1] == match[2] == "":
@@ -33,5 +33,5 @@ def wanted_range(header: str | None, size: int) -> ByteRange | None:
         if last and int(last) < start:
             return None
     if start >= end:
-        raise Unsatisfiable
+        raise RangeNotSatisfiable(size)
     return ByteRange(start, end)

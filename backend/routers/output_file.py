@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from backend.errors import OutputNotFound
-from backend.routers.byte_range import ByteRange, Unsatisfiable, wanted_range
+from backend.routers.byte_range import ByteRange, wanted_range
 from backend.store.outputs.output_store import JUST_REMOVED, LocalFile, RemoteFile
 
 SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox"}
@@ -29,10 +29,16 @@ class OutputFile(FileResponse):
         except FileNotFoundError as exc:
             raise OutputNotFound(JUST_REMOVED) from exc
         self.set_stat_headers(self.stat_result)
-        if _has_it(Headers(scope=scope), self.headers["etag"]):
+        asked = Headers(scope=scope)
+        if _has_it(asked, self.headers["etag"]):
             await _unchanged(self.headers["etag"])(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+            return
+        # As we read it: what is none of its ranges, Starlette answers by itself, in plain text.
+        wanted = _asked_for(asked, self.headers, self.stat_result.st_size)
+        others = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        if wanted is not None:
+            others.append((b"range", b"bytes=%d-%d" % (wanted.start, wanted.end - 1)))
+        await super().__call__({**scope, "headers": others}, receive, send)
 
 
 class FetchedFile(Response):
@@ -54,12 +60,7 @@ class FetchedFile(Response):
         if _has_it(headers, self._file.etag):
             return _unchanged(self._file.etag)
         size = self._file.size
-        versions = (None, self._file.etag, self.headers["last-modified"])
-        asked = headers.get("range") if headers.get("if-range") in versions else None
-        try:
-            wanted = wanted_range(asked, size)
-        except Unsatisfiable:
-            return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
+        wanted = _asked_for(headers, self.headers, size)
         status, span = (200, ByteRange(0, size)) if wanted is None else (206, wanted)
         if wanted is not None:
             self.headers["content-range"] = f"bytes {span.start}-{span.end - 1}/{size}"
@@ -88,6 +89,12 @@ def output_file(
     if isinstance(file, RemoteFile):
         return FetchedFile(file, content_type, headers)
     return OutputFile(file.path, media_type=content_type, headers=headers)
+
+
+def _asked_for(asked: Headers, ours: Headers, size: int) -> ByteRange | None:
+    """The range that the client wants of this version of the file. Raises RangeNotSatisfiable."""
+    versions = (None, ours["etag"], ours["last-modified"])
+    return wanted_range(asked.get("range"), size) if asked.get("if-range") in versions else None
 
 
 def _unchanged(etag: str) -> Response:

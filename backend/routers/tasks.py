@@ -10,6 +10,7 @@ from backend.errors import (
     InvalidInput,
     OutputNotFound,
     QueueFull,
+    RangeNotSatisfiable,
     StorageFull,
     TaskAlreadyDone,
     TaskNotFound,
@@ -52,7 +53,6 @@ FILE: dict[int | str, dict[str, Any]] = {
         "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
     },
     304: {"description": "The client has it already."},
-    416: {"description": "There is no such part of it."},
 }
 
 
@@ -113,7 +113,7 @@ async def events(
 @router.get(
     "/{task_id}/outputs/{number}",
     response_class=OutputFile,
-    responses=problems(TaskNotFound, OutputNotFound, *GUARDED) | FILE,
+    responses=problems(TaskNotFound, OutputNotFound, RangeNotSatisfiable, *GUARDED) | FILE,
 )
 async def output(
     task_id: TaskId,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from backend.routers.byte_range import ByteRange, Unsatisfiable, wanted_range
+from backend.errors import RangeNotSatisfiable
+from backend.routers.byte_range import ByteRange, wanted_range
 
 
 @pytest.mark.parametrize(
@@ -44,5 +45,5 @@ def test_what_is_no_single_range_asks_for_all(header: str | None) -> None:
     [("bytes=256-", 256), ("bytes=300-400", 256), ("bytes=-0", 256), ("bytes=0-", 0)],
 )
 def test_range_with_nothing_in_it_is_refused(header: str, size: int) -> None:
-    with pytest.raises(Unsatisfiable):
+    with pytest.raises(RangeNotSatisfiable):
         wanted_range(header, size)

@@ -120,8 +120,17 @@ async def test_large_range_is_answered_with_that_part(served: Served) -> None:
 async def test_range_behind_the_end_is_416(served: Served) -> None:
     await served.keeps(DATA)
     reply = await served.get(range="bytes=256-")
-    assert reply.status_code == 416
-    assert reply.headers["content-range"].endswith("*/256")
+    assert (reply.status_code, reply.json()["code"]) == (416, "range_not_satisfiable")
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.headers["content-range"] == "bytes */256"
+
+
+@pytest.mark.parametrize("header", ["bytes=x-y", "bytes=9-2", "lines=0-1", "bytes=-", "nonsense"])
+async def test_range_that_is_none_is_the_whole_file(served: Served, header: str) -> None:
+    """RFC 9110, 14.2: an invalid Range is passed over."""
+    await served.keeps(DATA)
+    reply = await served.get(range=header)
+    assert (reply.status_code, reply.content) == (200, DATA)
 
 
 @pytest.mark.parametrize("validator", ["etag", "last-modified"])
