@@ -12,12 +12,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
+from backend.accepting import Acceptor
 from backend.assembly import Engine, MakeStores, running_engine
 from backend.body_limit import BodyLimit
 from backend.clients.outward import Outward
 from backend.config import Settings, get_settings
 from backend.connections import ConnectionKeeper, running_server
 from backend.errors import BackendError
+from backend.garbage import Garbage
 from backend.problem_docs import document_problems, short_id
 from backend.problems import add_error_handlers
 from backend.rate_limit_headers import RateLimitHeaders
@@ -39,6 +41,7 @@ from backend.shutdown import Drain, on_stop_signal
 from backend.start_failure import StartFailure, settings_or_exit
 from backend.state import BackendState, display_of, state_of, webhooks_of
 from backend.store.opening import stores_of
+from backend.stream_gate import StreamGate
 from backend.utils.logging import setup_logging
 
 log = logging.getLogger("backend")
@@ -115,6 +118,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
         allow_headers=["*"],
         expose_headers=EXPOSED_HEADERS,
     )
+    app.add_middleware(StreamGate)
     app.add_middleware(StartFailure, name="The backend", expected=BackendError)
     for module in ROUTERS:
         app.include_router(module.router)
@@ -126,8 +130,10 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
 async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator[BackendState]:
     """Everything that a running backend holds."""
     async with AsyncExitStack() as stack:
-        keeper = ConnectionKeeper(running_server(), max_connections=settings.max_connections)
+        server = running_server()
+        keeper = ConnectionKeeper(server, max_connections=settings.max_connections)
         await stack.enter_async_context(keeper)
+        acceptor = await stack.enter_async_context(Acceptor(server))
         styles = read_styles(settings.styles_path)
         # With a database, each GPU service has a worker process of its own beside it.
         engine = await stack.enter_async_context(
@@ -152,7 +158,9 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
             engine.live.on_changed = webhooks.wake
             await stack.enter_async_context(webhooks)
         readiness = _readiness(engine, room, webhooks)
-        stack.enter_context(on_stop_signal(_drain(engine, readiness, settings.drain_seconds)))
+        stop = _drain(engine, readiness, acceptor, settings.drain_seconds)
+        stack.enter_context(on_stop_signal(stop))
+        await stack.enter_async_context(Garbage(server))
         yield state_of(settings, engine, display, styles, room, readiness, outward, webhooks)
 
 
@@ -171,7 +179,7 @@ def _readiness(engine: Engine, room: Room, webhooks: WebhookDeliverer | None) ->
     )
 
 
-def _drain(engine: Engine, readiness: Readiness, seconds: float) -> Drain:
+def _drain(engine: Engine, readiness: Readiness, acceptor: Acceptor, seconds: float) -> Drain:
     """Tasks that run have so long to end; whoever waits for the others is told to come back."""
 
     async def drain() -> None:
@@ -181,6 +189,7 @@ def _drain(engine: Engine, readiness: Readiness, seconds: float) -> Drain:
             await engine.drain(seconds)
         finally:
             engine.live.close()
+            acceptor.close()
 
     return drain
 

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 MOST_PROGRESS, MOST_PREVIEWS = 10_000, 100
 """Tasks whose newest is kept."""
-AT_ONCE = 200
+AT_ONCE = 40
 """Watchers woken in one turn of the loop: thousands would keep everybody else waiting."""
 
 

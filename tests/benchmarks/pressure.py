@@ -186,8 +186,9 @@ async def run(programs: Pair, options: argparse.Namespace) -> None:
         await stack.enter_async_context(pressure.bodies())
         _show(await pressure.look("all of it"))
     _show(await pressure.look("afterwards"))
-    async with pressure.streams(task_id):
-        await asyncio.sleep(1)
+    async with pressure.streams(task_id) as got:
+        while not all(got):
+            await asyncio.sleep(0.1)
         await _stop(programs)
 
 
