@@ -20,23 +20,16 @@ from backend.config import Settings, get_settings
 from backend.connections import ConnectionKeeper, running_server
 from backend.errors import BackendError
 from backend.garbage import Garbage
+from backend.probing import liveness_of, readiness_of
 from backend.problem_docs import document_problems, short_id
 from backend.problems import add_error_handlers
 from backend.rate_limit_headers import RateLimitHeaders
 from backend.routers import generate, health, modes, openai, probes, task_socket, tasks, uploads
 from backend.routers import webhooks as webhook_routes
-from backend.services.readiness import (
-    Readiness,
-    gpu_service_answers,
-    has_room,
-    still_works,
-    store_answers,
-    worker_lives,
-)
+from backend.services.readiness import Readiness
 from backend.services.retention import Retention
 from backend.services.room import Room
 from backend.services.styles import read_styles
-from backend.services.webhooks import WebhookDeliverer
 from backend.shutdown import Drain, on_stop_signal
 from backend.start_failure import StartFailure, settings_or_exit
 from backend.state import BackendState, display_of, state_of, webhooks_of
@@ -157,26 +150,13 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
         if webhooks is not None:
             engine.live.on_changed = webhooks.wake
             await stack.enter_async_context(webhooks)
-        readiness = _readiness(engine, room, webhooks)
+        readiness, liveness = readiness_of(engine, room, webhooks), liveness_of(engine, webhooks)
         stop = _drain(engine, readiness, acceptor, settings.drain_seconds)
         stack.enter_context(on_stop_signal(stop))
         await stack.enter_async_context(Garbage(server))
-        yield state_of(settings, engine, display, styles, room, readiness, outward, webhooks)
-
-
-def _readiness(engine: Engine, room: Room, webhooks: WebhookDeliverer | None) -> Readiness:
-    return Readiness(
-        checks={
-            "store": store_answers(engine.store),
-            "disk": has_room(room),
-            "worker": still_works(engine, "A worker"),
-        },
-        notes={
-            **({"webhooks": still_works(webhooks, "What sends webhooks")} if webhooks else {}),
-            "gpu_service": gpu_service_answers(engine.services),
-            **({"workers": worker_lives(engine.shared)} if engine.shared else {}),
-        },
-    )
+        yield state_of(
+            settings, engine, display, styles, room, readiness, liveness, outward, webhooks
+        )
 
 
 def _drain(engine: Engine, readiness: Readiness, acceptor: Acceptor, seconds: float) -> Drain:

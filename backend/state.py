@@ -22,7 +22,7 @@ from backend.services.health import HealthService
 from backend.services.images import ImageCheck
 from backend.services.openai_images import OpenAIImages
 from backend.services.rate_limits import RateLimits
-from backend.services.readiness import Readiness
+from backend.services.readiness import Liveness, Readiness
 from backend.services.retrying import TaskRetry
 from backend.services.room import Room
 from backend.services.styles import Style
@@ -42,6 +42,7 @@ class BackendState:
     rate_limits: RateLimits
     health: HealthService
     readiness: Readiness
+    liveness: Liveness
     generation: GenerationRouter
     tasks: TaskService
     story: TaskStory
@@ -89,6 +90,7 @@ def state_of(
     styles: Mapping[str, Style],
     room: Room,
     readiness: Readiness,
+    liveness: Liveness,
     outward: Outward,
     webhooks: WebhookDeliverer | None,
 ) -> BackendState:
@@ -120,6 +122,7 @@ def state_of(
         rate_limits=RateLimits(settings.rate_limit_per_key, settings.rate_limit_per_address),
         health=HealthService(engine.services, engine, settings.api_version),
         readiness=readiness,
+        liveness=liveness,
         generation=generation,
         tasks=tasks,
         story=story,

@@ -66,6 +66,10 @@ class ComfyClient(Protocol):
 
     engine: Engine
 
+    @property
+    def alive(self) -> bool:
+        """Whether what it does in the background goes on."""
+
     async def check_health(self) -> bool:
         """Whether ComfyUI answers within 5 s. Never raises."""
 
@@ -91,6 +95,7 @@ class StubComfyClient:
     """Needs no ComfyUI, no GPU and no model, and makes no image."""
 
     engine = Engine.STUB
+    alive = True
 
     def __init__(self, api: ComfyUIAPI, workflows_path: Path) -> None:
         self._api = api
@@ -147,6 +152,11 @@ class ComfyUIClient:
         self._folder = folder
         self._job_timeout = job_timeout
         self._patience = patience
+
+    @property
+    def alive(self) -> bool:
+        """Whether its socket still tries to be open."""
+        return self._socket.alive
 
     async def cancel_left(self, job_id: str) -> None:
         """Stop what an earlier process may have left in ComfyUI under this id. Never raises."""

@@ -23,11 +23,13 @@ from gpu_server.config import Engine, Settings, get_settings
 from gpu_server.errors import GPUServiceError
 from gpu_server.problem_docs import document_problems, short_id
 from gpu_server.problems import add_error_handlers
-from gpu_server.routers import generate, health, jobs, workflows
+from gpu_server.routers import generate, health, jobs, probes, workflows
 from gpu_server.services.catalogue import CatalogueService
+from gpu_server.services.checks import comfyui_answers, has_died, has_workflows, still_listens
 from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
 from gpu_server.services.jobs import JobService
+from gpu_server.services.readiness import Liveness, Readiness
 from gpu_server.shutdown import on_stop_signal
 from gpu_server.signature import SignatureCheck
 from gpu_server.start_failure import StartFailure, settings_or_exit
@@ -44,6 +46,7 @@ Errors are problem documents (RFC 9457) with a stable `code`.
 """
 TAGS = [
     {"name": "health", "description": "Whether it runs."},
+    {"name": "probes", "description": "The same for machines."},
     {"name": "generate", "description": "A workflow run while the caller waits."},
     {"name": "jobs", "description": "Workflows run under the callers' ids."},
     {"name": "workflows", "description": "What can be run here."},
@@ -74,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_mb * 1024 * 1024)
     app.add_middleware(StartFailure, name="The GPU service", expected=GPUServiceError)
     add_error_handlers(app)
-    for module in (health, generate, jobs, workflows):
+    for module in (health, probes, generate, jobs, workflows):
         app.include_router(module.router)
     document_problems(app, DESCRIPTION, TAGS)
     return app
@@ -93,14 +96,36 @@ async def _running(settings: Settings) -> AsyncIterator[ServiceState]:
         # The stub needs no GPU, and nothing that it runs takes time.
         job_service = JobService(client, settings.max_concurrent_tasks + PREPARED)
         stack.push_async_callback(job_service.close)
-        stack.enter_context(on_stop_signal(job_service.stop))
+        readiness = _readiness(settings, client)
+
+        def drain() -> None:
+            readiness.drain()
+            job_service.stop()
+
+        stack.enter_context(on_stop_signal(drain))
         await _log_start(settings, client)
         yield ServiceState(
             health=HealthService(client, settings.workflows_path),
+            readiness=readiness,
+            liveness=Liveness({"socket": has_died(client)}),
             jobs=job_service,
             generation=GenerationService(job_service),
             catalogue=CatalogueService(client.engine, folder, definitions),
         )
+
+
+def _readiness(settings: Settings, client: ComfyClient) -> Readiness:
+    """The stub needs no ComfyUI, and no workflow."""
+    comfyui = comfyui_answers(client)
+    if client.engine is Engine.STUB:
+        return Readiness({}, {"comfyui": comfyui})
+    return Readiness(
+        {
+            "workflows": has_workflows(settings.workflows_path),
+            "comfyui": comfyui,
+            "socket": still_listens(client),
+        }
+    )
 
 
 async def _engine(

@@ -24,7 +24,17 @@ log = logging.getLogger("gpu_server.signature")
 
 TOLERANCE_SECONDS = 300
 """Either way: that the clocks of two machines may differ, and a request may take."""
-OPEN_PATHS = frozenset({"/health", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"})
+OPEN_PATHS = frozenset(
+    {
+        "/health",
+        "/livez",
+        "/readyz",
+        "/docs",
+        "/docs/oauth2-redirect",
+        "/redoc",
+        "/openapi.json",
+    }
+)
 """What says nothing of anybody's jobs: probes, and how to talk to us."""
 MISSING = (
     "This request is not signed. Set GPU_SERVICE_SECRET of the backend and its workers to the GPU "

@@ -9,6 +9,7 @@ from gpu_server.services.catalogue import CatalogueService
 from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
 from gpu_server.services.jobs import JobService
+from gpu_server.services.readiness import Liveness, Readiness
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class ServiceState:
     """Made when the service starts."""
 
     health: HealthService
+    readiness: Readiness
+    liveness: Liveness
     jobs: JobService
     generation: GenerationService
     catalogue: CatalogueService

@@ -11,7 +11,7 @@ import gpu_server.errors
 from tests.openapi import MADE_WITH, STORED, document
 
 METHODS = ("get", "put", "post", "delete")
-PROBES = ("GET /readyz", "GET /health")
+PROBES = ("GET /livez", "GET /readyz", "GET /health")
 HOW = "If it is meant to have changed: python -m tests.openapi"
 UNTOLD = {
     "BackendError",

@@ -13,17 +13,25 @@ async def _never_kept(response: Response) -> None:
 
 router = APIRouter(tags=["probes"], dependencies=[Depends(_never_kept)])
 
+DEAD: dict[int | str, dict[str, object]] = {
+    503: {"model": LivenessResponse, "description": "To be started again, and why"}
+}
 NOT_READY: dict[int | str, dict[str, object]] = {
     503: {"model": ReadinessResponse, "description": "Not to be sent requests, and why"}
 }
 
 
-@router.get("/livez")
-async def livez() -> LivenessResponse:
-    """The process answers: there is no need to start it again."""
-    return LivenessResponse()
+@router.head("/livez", include_in_schema=False)
+@router.get("/livez", responses=DEAD)
+async def livez(state: State, response: Response) -> LivenessResponse:
+    """The process answers, and all that works in it lives: there is no need to start it again."""
+    liveness = state.liveness.look()
+    if liveness.reasons:
+        response.status_code = 503
+    return liveness
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=NOT_READY)
 async def readyz(state: State, response: Response) -> ReadinessResponse:
     """Whether it takes tasks: 503 where it stops, or cannot keep or run them."""

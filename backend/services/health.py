@@ -1,19 +1,12 @@
 """Whether the backend and what stands behind it work."""
 
 import logging
-from typing import Protocol
 
 from backend.schemas.response_health import HealthResponse
+from backend.services.checks import Alive
 from backend.services.gpu_services import GPUServices
 
 log = logging.getLogger(__name__)
-
-
-class Alive(Protocol):
-    """What runs tasks; `alive` is False once a part of it has died."""
-
-    @property
-    def alive(self) -> bool: ...
 
 
 class HealthService:

@@ -61,6 +61,7 @@ class ComfyUISocket:
         self._tried = asyncio.Event()
         self._hurry = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._keeping: asyncio.Task[None] | None = None
         self._connection: ClientConnection | None = None
         self.client_id = uuid.uuid4().hex
 
@@ -68,6 +69,11 @@ class ComfyUISocket:
     def is_open(self) -> bool:
         """Whether messages arrive right now, as far as can be told."""
         return self._open.is_set()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is entered, and still tries to be open."""
+        return self._keeping is not None and not self._keeping.done()
 
     async def ready(self, seconds: float) -> bool:
         """Where it is not open: try again now, and wait for that, but no longer than this."""
@@ -94,7 +100,7 @@ class ComfyUISocket:
             del self._listeners[prompt_id]
 
     async def __aenter__(self) -> "ComfyUISocket":
-        self._spawn(self._keep_open(), "ComfyUI socket")
+        self._keeping = self._spawn(self._keep_open(), "ComfyUI socket")
         return self
 
     async def __aexit__(
@@ -107,11 +113,12 @@ class ComfyUISocket:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, work: Awaitable[None], name: str) -> None:
+    def _spawn(self, work: Awaitable[None], name: str) -> "asyncio.Task[None]":
         task = asyncio.ensure_future(work)
         task.set_name(name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _keep_open(self) -> None:
         away = False

@@ -138,7 +138,7 @@ def test_backend_without_workers_says_so(fleet: Fleet) -> None:
     assert notes() == []
     for worker in fleet.workers:
         assert worker.signal(signal.SIGTERM) == 0
-    assert notes() == ["workers"]
+    eventually(lambda: notes() == ["workers"])
     for worker in fleet.workers:
         worker.launch()
     eventually(lambda: notes() == [])

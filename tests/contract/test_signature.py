@@ -26,6 +26,7 @@ ROUTES = [
     ("GET", f"/jobs/{JOB}/events"),
     ("GET", f"/jobs/{JOB}/outputs/0"),
 ]
+OPEN = ("/health", "/livez", "/readyz")
 GENERATE = {"workflow": "free_generation", "params": {"prompt": "ü"}}
 
 
@@ -48,8 +49,7 @@ def test_all_routes_but_the_probes_are_looked_at() -> None:
 
     document = create_app(Settings(_env_file=None)).openapi()["paths"]
     there = {(m.upper(), path) for path, each in document.items() for m in each}
-    looked_at = len(ROUTES) + len({("GET", "/health")})
-    assert len(there) == looked_at
+    assert len(there) == len(ROUTES) + len(OPEN)
 
 
 async def test_signed_requests_are_taken() -> None:
@@ -71,9 +71,10 @@ async def test_unsigned_requests_are_refused(method: str, path: str) -> None:
     assert reply.headers["WWW-Authenticate"] == "Signature"
 
 
-async def test_health_is_for_everybody() -> None:
+@pytest.mark.parametrize("path", OPEN)
+async def test_probes_are_for_everybody(path: str) -> None:
     async with signed() as (_, bare):
-        assert (await bare.get("/health")).status_code == 200
+        assert (await bare.get(path)).status_code == 200
 
 
 async def test_without_a_secret_everybody_is_let_in() -> None:

@@ -1,36 +1,11 @@
 """Whether a backend is to be sent requests."""
 
 import asyncio
-from dataclasses import dataclass
-from pathlib import Path
 
-import httpx
 import pytest
 
-from backend.errors import StorageUnavailable
 from backend.schemas.response_probe import Finding
-from backend.services.gpu_services import GPUServices
-from backend.services.readiness import (
-    Check,
-    Readiness,
-    gpu_service_answers,
-    has_room,
-    still_works,
-    store_answers,
-)
-from backend.services.room import Room
-from backend.store.sqlite.store import SQLiteTaskStore
-from tests.backend.gpu_service import GPUService
-
-
-@dataclass
-class Engine:
-    alive: bool
-
-
-class AwayStore(SQLiteTaskStore):
-    async def queued(self) -> int:
-        raise StorageUnavailable("The task database cannot be used.")
+from backend.services.readiness import Check, Liveness, Readiness
 
 
 async def fine() -> None: ...
@@ -100,33 +75,53 @@ async def test_check_with_a_bug_is_a_reason_and_logged(caplog: pytest.LogCapture
     assert "a slip" in caplog.text
 
 
-async def test_store_that_answers_is_in_order(store: SQLiteTaskStore) -> None:
-    assert await reasons(store_answers(store)) == []
-
-
-async def test_store_that_is_away_is_a_reason(tmp_path: Path) -> None:
-    assert await reasons(store_answers(AwayStore(tmp_path))) == [
-        "The task database cannot be used."
+async def test_all_that_was_looked_at_is_told() -> None:
+    readiness = await Readiness({"one": fine}, {"other": wrong}).look()
+    assert [(each.check, each.ok, each.needed) for each in readiness.checks] == [
+        ("draining", True, True),
+        ("one", True, True),
+        ("other", False, False),
     ]
 
 
-@pytest.mark.parametrize(("free", "wanted"), [(10**12, 0), (0, 1)])
-async def test_disk_without_room_is_a_reason(tmp_path: Path, free: int, wanted: int) -> None:
-    found = await reasons(has_room(Room(tmp_path, 500, free=lambda _: free)))
-    assert len(found) == wanted
+class Counted:
+    """A check that counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def __call__(self) -> str | None:
+        self.asked += 1
+        await asyncio.sleep(0)
+        return None
 
 
-@pytest.mark.parametrize(("alive", "wanted"), [(True, 0), (False, 1)])
-async def test_dead_worker_is_a_reason(alive: bool, wanted: int) -> None:
-    assert len(await reasons(still_works(Engine(alive), "A worker"))) == wanted
+async def test_however_many_ask_it_looks_once_a_second() -> None:
+    now, check = 100.0, Counted()
+    readiness = Readiness({"it": check}, clock=lambda: now)
+    await asyncio.gather(*(readiness.look() for _ in range(50)))
+    now += 0.9
+    await readiness.look()
+    assert check.asked == 1
+    now += 0.2
+    await readiness.look()
+    assert check.asked == 2
 
 
-async def test_gpu_service_that_answers_is_worth_no_note(
-    gpu: GPUService, services: GPUServices
-) -> None:
-    assert await reasons(gpu_service_answers(services)) == []
+async def test_draining_is_told_at_once() -> None:
+    readiness = Readiness({"it": fine}, clock=lambda: 100.0)
+    assert (await readiness.look()).status == "ready"
+    readiness.drain()
+    assert (await readiness.look()).status == "not_ready"
 
 
-async def test_no_gpu_service_is_told(gpu: GPUService, services: GPUServices) -> None:
-    gpu.health.side_effect = httpx.ConnectError("refused")
-    assert await reasons(gpu_service_answers(services)) == ["No GPU service answers: tasks wait."]
+def test_is_alive_where_nothing_says_otherwise() -> None:
+    assert Liveness({"it": lambda: None}).look().status == "ok"
+
+
+def test_what_only_a_new_start_heals_is_told() -> None:
+    seen = Liveness({"one": lambda: None, "other": lambda: "It has died."}).look()
+    assert (seen.status, seen.reasons) == (
+        "dead",
+        [Finding(check="other", detail="It has died.")],
+    )

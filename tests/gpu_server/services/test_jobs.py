@@ -29,6 +29,7 @@ class Engine:
     """Prepares once it may, and runs until it may end."""
 
     engine = StubComfyClient.engine
+    alive = True
 
     def __init__(self) -> None:
         self.may_prepare, self.may_end = asyncio.Event(), asyncio.Event()
