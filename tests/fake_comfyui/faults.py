@@ -18,6 +18,7 @@ class Fault(str, Enum):
     NO_EXECUTED_EVENT = "no_executed_event"  # a node's result is in the history only
     DUPLICATE_EVENTS = "duplicate_events"  # every text event arrives twice
     PREVIEWS = "previews"  # samplers send preview frames
+    SLOW_STEPS = "slow_steps"  # while it is on, each sampling step takes this much longer (1 s)
     RESTART = "restart"  # mid-job: queue, history and sockets are gone
     HANG = "hang"  # mid-job: nothing happens until interrupted or the fault is cleared
     HANG_DEAF = "hang_deaf"  # the same, and an interrupt does not help
@@ -75,6 +76,11 @@ class Faults:
 
     def active(self, fault: Fault) -> bool:
         return fault in self._on
+
+    def value(self, fault: Fault, default: float) -> float | None:
+        """The number of a fault that is on, none of its counts used up."""
+        setting = self._on.get(fault)
+        return None if setting is None else default if setting.value is None else setting.value
 
     def take(self, fault: Fault) -> FaultSetting | None:
         """The setting if the fault is on, using up one of its counts."""

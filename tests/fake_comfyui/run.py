@@ -23,6 +23,8 @@ from tests.fake_comfyui.queue import Outcome, QueueItem
 from tests.fake_comfyui.recorded import Json
 from tests.fake_comfyui.socket import Hub
 
+SLOW_STEP_SECONDS = 1.0
+
 
 @dataclass
 class Engine:
@@ -163,7 +165,8 @@ class Run:
         if not self._struck:
             await engine.mishaps.hang()
         for step in range(1, steps + 1):
-            await engine.interruption.sleep(seconds)
+            slower = engine.faults.value(Fault.SLOW_STEPS, SLOW_STEP_SECONDS) or 0.0
+            await engine.interruption.sleep(seconds + slower)
             if step == (steps + 1) // 2 and not self._struck:
                 await self._strike()
             image = preview(step) if engine.faults.active(Fault.PREVIEWS) else None

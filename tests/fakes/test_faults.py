@@ -250,3 +250,13 @@ async def test_previews_are_plain_for_the_rest() -> None:
             await client.submit(sampling_graph())
             await client.until(lambda: ended(listener))
         assert {frame[:8] for frame in listener.frames} == {b"\0\0\0\1\0\0\0\1"}
+
+
+async def test_slow_steps_take_their_time_while_the_fault_is_on() -> None:
+    async with fresh(faults=["slow_steps=0.05"]) as client:
+        begun = time.monotonic()
+        await client.run(sampling_graph("slow"))
+        assert time.monotonic() - begun >= 4 * 0.05
+        client.fake.faults.set("slow_steps", value=60.0)
+        client.fake.faults.clear("slow_steps")
+        await client.run(sampling_graph("quick", text="another"))

@@ -1,0 +1,1 @@
+"""The page, as people use it: a real Chromium against the real programs and the fake ComfyUI."""
