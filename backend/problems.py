@@ -27,6 +27,8 @@ UNREADABLE = (ValueError, RecursionError)
 
 BUG = "This is our bug; the service's log has the trace."
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
+UNREAD = 65_536
+"""Bytes of a stranger's body that may still come; of more, the connection is closed."""
 
 CODES = {
     400: "bad_request",
@@ -56,7 +58,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(BackendError)
     async def own(request: Request, exc: BackendError) -> Response:
-        headers = CHALLENGE if exc.status == 401 else None
+        headers = _refusal(request) if exc.status == 401 else None
         if isinstance(exc, RangeNotSatisfiable):
             headers = {"Content-Range": f"bytes */{exc.size}"}
         extra = dict(exc.extra)
@@ -118,6 +120,15 @@ def _openai(status: int, code: str, detail: Any, retryable: bool = False, **extr
     status = openai_errors.status_of(status)
     body = json.dumps(openai_errors.envelope(status, code, detail, extra), default=str)
     return Response(body, status, headers, "application/json")
+
+
+def _refusal(request: Request) -> dict[str, str]:
+    """Headers for a stranger, whose body nobody has read."""
+    declared = request.headers.get("content-length", "0")
+    small = declared.isdigit() and len(declared) < 10 and int(declared) <= UNREAD
+    if small and "transfer-encoding" not in request.headers:
+        return CHALLENGE
+    return CHALLENGE | {"Connection": "close"}
 
 
 def _headers(status: int, extra: dict[str, Any]) -> dict[str, str]:

@@ -13,6 +13,9 @@ from backend.rate_limit_headers import note
 from backend.services.access import check_scope
 from backend.state import BackendState
 
+PLACE = "gateway.caller"
+"""In the scope of a request, once it is known whose it is."""
+
 
 def _key_of(headers: Headers) -> str | None:
     scheme, _, token = headers.get("Authorization", "").partition(" ")
@@ -21,19 +24,31 @@ def _key_of(headers: Headers) -> str | None:
     return headers.get("X-API-Key")
 
 
+async def caller_with(scope: Scope, connection: HTTPConnection) -> Caller:
+    """Whose request it is, counted once. Raises Unauthenticated, RateLimited, ScopeMissing."""
+    caller: Caller | None = connection.scope.get(PLACE)
+    if caller is None:
+        caller = connection.scope[PLACE] = await _counted(connection)
+    check_scope(caller, scope)
+    return caller
+
+
+async def _counted(connection: HTTPConnection) -> Caller:
+    state: BackendState = connection.app.state.backend
+    address = connection.client.host if connection.client else ""
+    try:
+        caller = await state.access.caller(_key_of(connection.headers))
+    except Unauthenticated:
+        note(connection.scope, await state.rate_limits.refused(address))
+        raise
+    note(connection.scope, await state.rate_limits.take(caller, address))
+    return caller
+
+
 def _having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     # One dependency, though FastAPI has some for each header: it is asked at every request.
     async def caller(connection: HTTPConnection) -> Caller:
-        state: BackendState = connection.app.state.backend
-        address = connection.client.host if connection.client else ""
-        try:
-            caller = await state.access.caller(_key_of(connection.headers))
-        except Unauthenticated:
-            note(connection.scope, await state.rate_limits.refused(address))
-            raise
-        note(connection.scope, await state.rate_limits.take(caller, address))
-        check_scope(caller, scope)
-        return caller
+        return await caller_with(scope, connection)
 
     return caller
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from backend.problem_docs import GUARDED, SUBMITTING, problems
 from backend.routers.access import Submitter
+from backend.routers.body_route import BodyRoute
 from backend.routers.hanging_up import nobody_there, while_connected
-from backend.routers.large_body import LargeBodyRoute
 from backend.routers.prefer import PreferredWait
 from backend.routers.wishes import StatedWishes
 from backend.schemas.request_generate import GenerateRequest
@@ -15,7 +15,7 @@ from backend.schemas.response_generate import GenerateResponse
 from backend.schemas.response_task import TaskResponse
 from backend.state import State
 
-router = APIRouter(tags=["generate"], route_class=LargeBodyRoute)
+router = APIRouter(tags=["generate"], route_class=BodyRoute)
 
 
 TOLD = {

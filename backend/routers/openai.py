@@ -20,6 +20,7 @@ from backend.errors import (
 from backend.openai_errors import envelope
 from backend.problem_docs import GUARDED, SUBMITTING, openai_problems
 from backend.routers.access import Reader, Submitter
+from backend.routers.body_route import BodyRoute
 from backend.routers.hanging_up import nobody_there, while_connected
 from backend.routers.multipart import image_form
 from backend.routers.paths import Mode
@@ -74,7 +75,7 @@ FORM = {
     }
 }
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"], route_class=BodyRoute)
 
 
 @router.post("/images/generations", response_model=None, responses=IMAGES)

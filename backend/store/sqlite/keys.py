@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,11 +47,12 @@ class SQLiteKeyStore:
         self._keys: dict[str, ApiKey] = {}
 
     async def exist(self) -> bool:
+        """Where there is a file, there are keys: an empty one lets nobody in."""
         if self._is_missing():
             return False
         await self._run(self._look)
-        self._seen = self._seen or bool(self._keys)
-        return bool(self._keys)
+        self._seen = True
+        return True
 
     async def find(self, digest: str) -> ApiKey | None:
         if self._is_missing():
@@ -100,13 +102,9 @@ class SQLiteKeyStore:
         if self._db is not None and os.stat(self._path).st_ino == self._inode:  # noqa: PTH116
             return self._db
         self._close()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        db = sqlite3.connect(
-            self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
+        db = _connection(self._path)
         try:
-            _prepare(db)
+            _check(db)
         except BaseException:
             db.close()
             raise
@@ -124,6 +122,8 @@ class SQLiteKeyStore:
             self._version = version
 
     def _add(self, key: ApiKey, digest: str) -> None:
+        if not self._path.exists():
+            _make(self._path)
         row = (key.id, digest, text_of(key))
         self._connected().execute("INSERT INTO api_keys (id, hash, key) VALUES (?, ?, ?)", row)
         self._version = -1  # Our own writing is no news to our connection.
@@ -145,14 +145,36 @@ class SQLiteKeyStore:
         self._db = None
 
 
-def _prepare(db: sqlite3.Connection) -> None:
+def _connection(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+
+
+def _check(db: sqlite3.Connection) -> None:
+    """Raise ValueError, sqlite3.Error unless it is a file of keys."""
     db.execute("PRAGMA synchronous=FULL")
-    db.execute("BEGIN IMMEDIATE")
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        db.execute("ROLLBACK")
         raise ValueError("a newer version of this program made it")
     if version == 0:
-        db.execute(SCHEMA)
-        db.execute(f"PRAGMA user_version={VERSION}")
-    db.execute("COMMIT")
+        raise ValueError("it is empty, or was never finished")
+
+
+def _make(path: Path) -> None:
+    """Make the file, whole from the first moment that it can be seen."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+    try:
+        with closing(_connection(new)) as db:
+            db.executescript(f"BEGIN; {SCHEMA}; PRAGMA user_version={VERSION}; COMMIT")
+        with suppress(FileExistsError):  # Somebody else has made it meanwhile.
+            os.link(new, path)
+    finally:
+        new.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # A file that is lost would let everybody in.
+    finally:
+        os.close(folder)

@@ -343,3 +343,27 @@ async def test_websocket_of_another_site_s_page_is_refused(
     owner = await a_key(settings)
     task_id = await queued_by(locked_app, owner)
     assert (await opened(locked_app, task_id, **owner, Origin=origin))[0] == status
+
+
+@pytest.mark.parametrize("path", ["/generate", "/v1/images/generations", "/v1/images/edits"])
+@pytest.mark.parametrize("key", ["none", "wrong", "another scope"])
+async def test_api4_stranger_s_body_is_not_read(
+    locked: httpx.AsyncClient, settings: Settings, path: str, key: str
+) -> None:
+    read = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(100):
+            read += 1
+            yield b"x" * 100_000
+
+    headers = {"Content-Type": "application/json", "Content-Length": "10000000"}
+    if key == "wrong":
+        headers["X-API-Key"] = "sk-nobody-has-this"
+    elif key == "another scope":
+        headers |= await a_key(settings, Scope.READ)
+    reply = await locked.post(path, content=body(), headers=headers)
+    assert reply.status_code == (403 if key == "another scope" else 401)
+    assert read <= 1
+    assert (reply.headers.get("Connection") == "close") is (reply.status_code == 401)

@@ -4,7 +4,7 @@ import pytest
 
 from backend.access import EVERYBODY, Bounds, Caller, Scope
 from backend.errors import RateLimited
-from backend.services.rate_limits import RateLimits, Standing
+from backend.services.rate_limits import RateLimits, Standing, network_of
 
 
 def key(name: str = "k1", per_minute: int | None = None) -> Caller:
@@ -50,3 +50,25 @@ async def test_without_keys_addresses_are_counted() -> None:
     assert (await taken(limits, EVERYBODY, "192.0.2.1")).window == 3600
     assert not (await taken(limits, EVERYBODY, "192.0.2.2")).exceeded
     assert (await taken(limits, EVERYBODY, "192.0.2.1")).exceeded
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("", ""),
+        ("testclient", "testclient"),
+    ],
+)
+def test_addresses_of_one_household_are_one(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+async def test_changing_the_address_within_a_household_does_not_help() -> None:
+    limits = RateLimits("", "1/hour")
+    assert not (await taken(limits, EVERYBODY, "2001:db8::1")).exceeded
+    assert (await taken(limits, EVERYBODY, "2001:db8::2")).exceeded

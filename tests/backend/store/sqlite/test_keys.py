@@ -1,5 +1,6 @@
 """The file of the keys: nobody is let in where it cannot be read."""
 
+import os
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
@@ -71,3 +72,26 @@ async def test_file_that_was_put_in_its_place_is_the_one_that_counts(
     await other.close()
     (tmp_path / "other" / FILE).replace(tmp_path / FILE)
     assert (await keys.find("h"), await keys.find("another")) == (None, KEY)
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite"], ids=["empty", "cut"])
+async def test_file_that_was_never_finished_lets_nobody_in(
+    keys: SQLiteKeyStore, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    for asking in (keys.exist(), keys.find("h"), keys.all(), keys.add(KEY, "h")):
+        with pytest.raises(KeysUnusable):
+            await asking
+    assert (tmp_path / FILE).read_bytes() == content
+
+
+async def test_file_without_keys_lets_nobody_in(keys: SQLiteKeyStore, tmp_path: Path) -> None:
+    await keys.add(KEY, "h")
+    with closing(sqlite3.connect(tmp_path / FILE)) as db, db:
+        db.execute("DELETE FROM api_keys")
+    assert await keys.exist()
+
+
+async def test_making_the_first_key_leaves_one_file(keys: SQLiteKeyStore, tmp_path: Path) -> None:
+    await keys.add(KEY, "h")
+    assert os.listdir(tmp_path) == [FILE]  # noqa: PTH208

@@ -1,4 +1,4 @@
-"""Large JSON bodies, read without holding up everybody else."""
+"""JSON bodies: no stranger's is read, and large ones hold up nobody else."""
 
 import asyncio
 import json
@@ -10,6 +10,9 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
+from backend.access import Scope
+from backend.routers.access import caller_with
+
 T = TypeVar("T")
 
 LARGE = 256 * 1024
@@ -18,14 +21,19 @@ LARGE = 256 * 1024
 _READER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-body")
 
 
-class LargeBodyRoute(APIRoute):
-    """Reads large bodies in a thread, one after the other, with the faster of two readers."""
+class BodyRoute(APIRoute):
+    """For whoever may submit: FastAPI alone reads the body first, and asks then whose it is.
+
+    Large bodies are read in a thread, one after the other, with the faster of two readers.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's own, for a request that reads so."""
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            if self.body_field is not None:
+                await caller_with(Scope.SUBMIT, request)
             return await handler(_Request(request.scope, request.receive))
 
         return handle
