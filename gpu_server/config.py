@@ -1,5 +1,7 @@
 """The GPU service's settings: environment first, then `.env` beside this file."""
 
+import shlex
+import shutil
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -64,6 +66,23 @@ class Settings(BaseSettings):
     """Where ComfyUI's node definitions are kept, for when it is away."""
     job_timeout: float = Field(170, gt=0)
     """Seconds that one workflow may wait in ComfyUI's queue, and then again run."""
+
+    warmup_workflow: str = ""
+    free_vram_after_minutes: float = Field(0, ge=0)
+    comfyui_dead_after: float = Field(60, gt=0)
+    """Seconds without an answer, after which ComfyUI is taken for dead."""
+    comfyui_restart_command: str = ""
+
+    @field_validator("comfyui_restart_command")
+    @classmethod
+    def _can_be_run(cls, command: str) -> str:
+        try:
+            words = shlex.split(command)
+        except ValueError as exc:
+            raise ValueError(f"It cannot be split into words: {exc}") from exc
+        if words and shutil.which(words[0]) is None:
+            raise ValueError(f"There is no program {words[0]}, or it is not executable")
+        return command.strip()
 
     @field_validator("gpu_service_secret")
     @classmethod

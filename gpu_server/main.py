@@ -1,5 +1,6 @@
 """The GPU service's application: `cd gpu_server && uvicorn main:app`, or `python server.py`."""
 
+import asyncio
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 
 from gpu_server import __version__
 from gpu_server.body_limit import BodyLimit
+from gpu_server.care.caretaker import caretaker
 from gpu_server.comfy_client import ComfyClient, ComfyUIClient, StubComfyClient
 from gpu_server.comfyui.api import ComfyUIAPI
 from gpu_server.comfyui.definitions import NodeDefinitions
@@ -25,7 +27,13 @@ from gpu_server.problem_docs import document_problems, short_id
 from gpu_server.problems import add_error_handlers
 from gpu_server.routers import generate, health, jobs, probes, workflows
 from gpu_server.services.catalogue import CatalogueService
-from gpu_server.services.checks import comfyui_answers, has_died, has_workflows, still_listens
+from gpu_server.services.checks import (
+    CARELESS,
+    comfyui_answers,
+    has_died,
+    has_workflows,
+    still_listens,
+)
 from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
 from gpu_server.services.jobs import JobService
@@ -92,7 +100,8 @@ async def _running(settings: Settings) -> AsyncIterator[ServiceState]:
         api = ComfyUIAPI(await stack.enter_async_context(http), settings.comfyui_api_url)
         definitions = NodeDefinitions(api, settings.object_info_path)
         folder = WorkflowFolder(settings.workflows_path)
-        client = await _engine(stack, settings, api, definitions, folder)
+        connected = asyncio.Event()
+        client = await _engine(stack, settings, api, definitions, folder, connected)
         # The stub needs no GPU, and nothing that it runs takes time.
         job_service = JobService(client, settings.max_concurrent_tasks + PREPARED)
         stack.push_async_callback(job_service.close)
@@ -104,10 +113,14 @@ async def _running(settings: Settings) -> AsyncIterator[ServiceState]:
 
         stack.enter_context(on_stop_signal(drain))
         await _log_start(settings, client)
+        signs = {"socket": has_died(client)}
+        if client.engine is Engine.COMFYUI:
+            care = caretaker(settings, api, job_service, folder, definitions, connected)
+            signs["care"] = has_died(await stack.enter_async_context(care), CARELESS)
         yield ServiceState(
             health=HealthService(client, settings.workflows_path),
             readiness=readiness,
-            liveness=Liveness({"socket": has_died(client)}),
+            liveness=Liveness(signs),
             jobs=job_service,
             generation=GenerationService(job_service),
             catalogue=CatalogueService(client.engine, folder, definitions),
@@ -134,8 +147,9 @@ async def _engine(
     api: ComfyUIAPI,
     definitions: NodeDefinitions,
     folder: WorkflowFolder,
+    connected: asyncio.Event,
 ) -> ComfyClient:
-    """The engine that the settings name, at work."""
+    """The engine that the settings name, at work; `connected` is set with each new connection."""
     if settings.generation_engine is Engine.STUB:
         return StubComfyClient(api, settings.workflows_path)
     await definitions.load()
@@ -144,6 +158,7 @@ async def _engine(
     async def on_connected() -> None:
         images.forget()
         await definitions.refresh()
+        connected.set()
 
     socket = await stack.enter_async_context(ComfyUISocket(settings.comfyui_api_url, on_connected))
     return ComfyUIClient(api, socket, definitions, images, folder, settings.job_timeout)

@@ -38,14 +38,20 @@ class ComfyUIAPI:
 
     async def is_up(self) -> bool:
         """Whether `/system_stats` answers 200 within 5 s. Never raises."""
+        return await self.trouble() is None
+
+    async def trouble(self) -> str | None:
+        """Why it does not, in words for the log; None: it does. Never raises."""
         timeout = self._health_timeout
         try:
             # httpx counts anew with every byte that comes.
             with anyio.fail_after(timeout):
                 reply = await self._http.get(f"{self.url}/system_stats", timeout=timeout)
-        except (*CANNOT_REACH, TimeoutError):
-            return False
-        return reply.status_code == 200
+        except (httpx.TimeoutException, TimeoutError):
+            return f"it says nothing for {timeout:g} s"
+        except CANNOT_REACH as exc:
+            return f"it cannot be reached ({type(exc).__name__})"
+        return None if reply.status_code == 200 else f"it answers {reply.status_code}"
 
     async def submit(self, graph: Graph, prompt_id: str, client_id: str) -> str:
         """Queue a graph under an id of ours, and return the id that it has.
@@ -79,6 +85,12 @@ class ComfyUIAPI:
         pending = sorted(queue.get("queue_pending", []), key=lambda item: item[0])
         return running, [item[1] for item in pending]
 
+    async def last_ended(self) -> str | None:
+        """The id of the job that ended last, anybody's; None where the history is empty."""
+        path = "/history"
+        reply = await self._request("GET", path, params={"max_items": 1}, timeout=LOOK_TIMEOUT)
+        return next(reversed(_json_object(_ok(reply))), None)
+
     async def knows(self, prompt_id: str) -> bool:
         """Whether the job waits, runs or has ended; False: it never came, or was forgotten."""
         # The queue first: a job leaves it for the history at once, and never the other way.
@@ -102,9 +114,10 @@ class ComfyUIAPI:
         if prompt_id in running:
             await self._request("POST", "/interrupt", json={"prompt_id": prompt_id})
 
-    async def free(self) -> None:
-        """Unload all models, after an out-of-memory."""
-        await self._request("POST", "/free", json={"unload_models": True, "free_memory": True})
+    async def free(self) -> bool:
+        """Unload all models, after what runs now; whether ComfyUI is willing to."""
+        body = {"unload_models": True, "free_memory": True}
+        return (await self._request("POST", "/free", json=body)).status_code == 200
 
     async def object_info(self) -> dict[str, Any]:
         """All node classes with their inputs."""

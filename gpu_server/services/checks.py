@@ -11,6 +11,7 @@ from gpu_server.services.readiness import Check, Sign
 COMFYUI_AWAY = "ComfyUI does not answer. Start it, or set COMFYUI_API_URL."
 NO_FOLDER = "There is no folder of workflows. Make it, or set WORKFLOWS_PATH."
 DEAD = "What listens to ComfyUI has died. Start the GPU service again."
+CARELESS = "What takes care of ComfyUI has died. Start the GPU service again."
 
 
 class Alive(Protocol):
@@ -50,6 +51,6 @@ def still_listens(client: Alive) -> Check:
     return check
 
 
-def has_died(client: Alive) -> Sign:
+def has_died(client: Alive, detail: str = DEAD) -> Sign:
     """It does not, and nobody starts it again but with the process."""
-    return lambda: None if client.alive else DEAD
+    return lambda: None if client.alive else detail

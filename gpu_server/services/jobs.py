@@ -32,6 +32,8 @@ class JobService:
     def __init__(self, client: ComfyClient, slots: int) -> None:
         self._client = client
         self._slots = asyncio.Semaphore(slots)
+        self._taken = 0
+        self._spare: Job | None = None
         self._jobs: dict[str, Job] = {}
         self._starting: dict[str, asyncio.Event] = {}
         self._stopping = False
@@ -76,10 +78,40 @@ class JobService:
             self._refuse_while_stopping()
         return job
 
+    @property
+    def busy(self) -> bool:
+        """Whether any job is being prepared, waits or runs."""
+        return self._taken > 0 or (self._spare is not None and not self._spare.ended)
+
+    async def run_spare(self, request: JobRequest) -> Job | None:
+        """Run a request that nobody waits for; None where there are jobs already.
+
+        A job that comes later cancels it. It takes no slot, and nobody can ask for it by its id.
+        Raises what is wrong with the workflow or its parameters.
+        """
+        prepared = await self._client.prepare(str(uuid.uuid4()), request)
+        if self.busy or self._stopping:
+            return None
+        job = self._spare = Job(prepared, resumable=False)
+        job.task = asyncio.create_task(self._run(job, prepared, False), name=f"spare job {job.id}")
+        job.task.add_done_callback(lambda _: _let_go(job))
+        try:
+            await asyncio.wait([job.task])
+        finally:
+            await _taken_out(job)
+        return job
+
+    def _make_way(self) -> None:
+        """It leaves ComfyUI by itself: nobody has to wait for that."""
+        if self._spare is not None and self._spare.task is not None:
+            self._spare.task.cancel()
+
     async def _start(
         self, job_id: str, request: JobRequest, *, resume: bool = False, resumable: bool = True
     ) -> Job:
         """Holding a slot, which the job gives back when it ends."""
+        self._taken += 1
+        self._make_way()
         log.info(
             "Job %s: workflow=%.100r params=%s",
             job_id,
@@ -91,7 +123,7 @@ class JobService:
             prepared = await self._client.prepare(job_id, request)
             self._refuse_while_stopping()
         except BaseException:
-            self._slots.release()
+            self._release()
             raise
         self._forget_oldest()
         job = self._jobs[job_id] = Job(prepared, resumable=resumable)
@@ -101,10 +133,12 @@ class JobService:
         return job
 
     def _ended(self, job: Job) -> None:
+        self._release()
+        _let_go(job)
+
+    def _release(self) -> None:
+        self._taken -= 1
         self._slots.release()
-        job.begun.set()
-        if not job.ended and not job.abandoned:
-            job.cancel()
 
     async def _run(self, job: Job, prepared: PreparedJob, resume: bool) -> None:
         job.begun.set()
@@ -146,6 +180,7 @@ class JobService:
         if self._stopping:
             return  # A second cancellation would break off the first one's taking out.
         self._stopping = True
+        self._make_way()
         for job in self._jobs.values():
             job.events.close()
             if not job.ended and job.task is not None:
@@ -169,6 +204,13 @@ class JobService:
             oldest = ended.pop(0)
             size -= oldest.size
             del self._jobs[oldest.id]
+
+
+def _let_go(job: Job) -> None:
+    """Its task has ended, perhaps before its first step."""
+    job.begun.set()
+    if not job.ended and not job.abandoned:
+        job.cancel()
 
 
 async def _taken_out(job: Job) -> Job:

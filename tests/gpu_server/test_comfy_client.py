@@ -34,7 +34,7 @@ async def client(engine: Engine, **given: Any) -> AsyncIterator[ComfyClient]:
         api = ComfyUIAPI(http, chosen.comfyui_api_url)
         definitions = NodeDefinitions(api, Path(folder, "object_info.json"))
         workflows = WorkflowFolder(chosen.workflows_path)
-        yield await _engine(stack, chosen, api, definitions, workflows)
+        yield await _engine(stack, chosen, api, definitions, workflows, asyncio.Event())
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,10 @@ OWN: list[tuple[str, Any]] = [
     ("max_image_megapixels", 50),
     ("object_info_path", GPU_SERVER.parent / "data" / "object_info.json"),
     ("job_timeout", 170),
+    ("warmup_workflow", ""),
+    ("free_vram_after_minutes", 0),
+    ("comfyui_dead_after", 60),
+    ("comfyui_restart_command", ""),
 ]
 OTHER_VALUES: list[tuple[str, str, Any]] = [
     ("GPU_SERVICE_SECRET", "sixteen letters!", "sixteen letters!"),
@@ -45,6 +49,10 @@ OTHER_VALUES: list[tuple[str, str, Any]] = [
     ("MAX_IMAGE_MEGAPIXELS", "9", 9),
     ("OBJECT_INFO_PATH", "/o.json", Path("/o.json")),
     ("JOB_TIMEOUT", "60", 60),
+    ("WARMUP_WORKFLOW", "selftest", "selftest"),
+    ("FREE_VRAM_AFTER_MINUTES", "0.5", 0.5),
+    ("COMFYUI_DEAD_AFTER", "20", 20),
+    ("COMFYUI_RESTART_COMMAND", "sh -c 'exit 0'", "sh -c 'exit 0'"),
 ]
 WRONG_VALUES = [
     ("GPU_SERVICE_SECRET", "short"),
@@ -54,6 +62,10 @@ WRONG_VALUES = [
     ("GENERATION_ENGINE", "comfy"),
     ("LOG_LEVEL", "LOUD"),
     ("JOB_TIMEOUT", "0"),
+    ("FREE_VRAM_AFTER_MINUTES", "-1"),
+    ("COMFYUI_DEAD_AFTER", "0"),
+    ("COMFYUI_RESTART_COMMAND", "sh -c 'unbalanced"),
+    ("COMFYUI_RESTART_COMMAND", "/no/such/program --now"),
     ("MAX_BODY_MB", "0"),
     ("MAX_IMAGE_MEGAPIXELS", "0"),
 ]

@@ -1,0 +1,1 @@
+"""What keeps ComfyUI and the GPU in order while nobody looks."""

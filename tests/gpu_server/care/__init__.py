@@ -1,0 +1,1 @@
+"""Tests: What keeps ComfyUI and the GPU in order."""
