@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,54 +9,17 @@ import openai
 import pytest
 from PIL import Image
 
-from tests.acceptance.processes import ROOT, eventually, free_port, pair
+from tests.acceptance.processes import eventually, free_port, pair
 from tests.backend.making import picture
-
-INPAINT = {
-    "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "m.safetensors"}},
-    "2": {"class_type": "LoadImage", "inputs": {"image": "image.png"}},
-    "3": {"class_type": "LoadImageMask", "inputs": {"image": "mask.png", "channel": "red"}},
-    "4": {
-        "class_type": "VAEEncodeForInpaint",
-        "inputs": {"pixels": ["2", 0], "vae": ["1", 2], "mask": ["3", 0], "grow_mask_by": 6},
-    },
-    "5": {"class_type": "CLIPTextEncode", "inputs": {"text": "", "clip": ["1", 1]}},
-    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "", "clip": ["1", 1]}},
-    "7": {
-        "class_type": "KSampler",
-        "inputs": {
-            "seed": 0,
-            "steps": 4,
-            "cfg": 7.0,
-            "sampler_name": "euler",
-            "scheduler": "normal",
-            "denoise": 1.0,
-            "model": ["1", 0],
-            "positive": ["5", 0],
-            "negative": ["6", 0],
-            "latent_image": ["4", 0],
-        },
-    },
-    "8": {"class_type": "VAEDecode", "inputs": {"samples": ["7", 0], "vae": ["1", 2]}},
-    "9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0], "filename_prefix": "x"}},
-}
-"""An inpainting of nodes that the fake has."""
 
 
 @pytest.fixture(scope="module")
 def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a running pair's `/v1`."""
     folder = tmp_path_factory.mktemp("pair")
-    workflows = folder / "workflows"
-    workflows.mkdir()
-    for name in ("free_generation", "image_to_image", "selftest"):
-        for file in (ROOT / "gpu_server" / "workflows").glob(f"{name}.*json"):
-            (workflows / file.name).write_text(file.read_text())
-    (workflows / "inpaint.json").write_text(json.dumps(INPAINT))
     options = ("--fault", "previews:always", "--job-seconds", "0.4")
-    models = ("--models", "sd_xl_base_1.0.safetensors", "m.safetensors")
+    models = ("--models", "sd_xl_base_1.0.safetensors")
     with pair(folder, engine="comfyui", comfyui=(*options, *models)) as programs:
-        programs.gpu_server.environment["WORKFLOWS_PATH"] = str(workflows)
         for program in (programs.comfyui, programs.gpu_server, programs.backend):
             program.start()
         eventually(lambda: "engine comfyui" in programs.backend.log.read_text())

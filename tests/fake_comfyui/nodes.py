@@ -6,6 +6,7 @@ from typing import Any
 
 from PIL import Image, ImageOps
 
+from tests.fake_comfyui.compositing import IMAGE_COMPOSITE_MASKED
 from tests.fake_comfyui.files import Files
 from tests.fake_comfyui.images import (
     Batch,
@@ -207,4 +208,5 @@ NODES: dict[str, Node] = {
     "ControlNetLoader": Node(name_loader, choices={"control_net_name": "controlnet"}),
     "ControlNetApplyAdvanced": Node(controlnet_apply),
     "SetLatentNoiseMask": Node(set_latent_noise_mask),
+    "ImageCompositeMasked": IMAGE_COMPOSITE_MASKED,
 }
