@@ -21,6 +21,7 @@ from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
 from backend.services.images import ImageCheck
 from backend.services.openai_images import OpenAIImages
+from backend.services.openai_retries import OrderKeys
 from backend.services.rate_limits import RateLimits
 from backend.services.readiness import Liveness, Readiness
 from backend.services.retrying import TaskRetry
@@ -51,6 +52,7 @@ class BackendState:
     uploads: UploadService
     image_check: ImageCheck
     openai: OpenAIImages
+    order_keys: OrderKeys
     deliveries: DeliveryService
     origins: frozenset[str]
     """Of pages that may call the API from a browser."""
@@ -133,4 +135,5 @@ def state_of(
         origins=frozenset(settings.cors_origins),
         deliveries=DeliveryService(engine.outbox, webhooks.wake if webhooks else lambda: None),
         openai=OpenAIImages(generation, tasks, story, engine.catalogue, live),
+        order_keys=OrderKeys(),
     )

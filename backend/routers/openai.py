@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -21,7 +22,7 @@ from backend.openai_errors import envelope
 from backend.problem_docs import GUARDED, SUBMITTING, openai_problems
 from backend.routers.access import Reader, Submitter
 from backend.routers.body_route import BodyRoute
-from backend.routers.hanging_up import nobody_there, while_connected
+from backend.routers.hanging_up import GONE_STATUS, nobody_there, while_connected
 from backend.routers.multipart import image_form
 from backend.routers.paths import Mode
 from backend.routers.patience import patient
@@ -38,6 +39,8 @@ from backend.services.generation_router import Wishes
 from backend.services.openai_images import ImageOrder
 from backend.state import BackendState, State
 
+RETRY_COUNT = "X-Stainless-Retry-Count"
+"""What OpenAI's clients count their tries in."""
 EVENTS = {"text/event-stream": {"schema": EVENT}}
 IMAGES: dict[int | str, dict[str, Any]] = {
     **openai_problems(
@@ -120,6 +123,24 @@ async def _answer(
 ) -> Response:
     if order.request.stream and order.request.n > 1:
         raise InvalidInput("A stream has one image: leave n out.", parameter="n")
+    if wishes.idempotency_key is not None:
+        return await _made(order, request, state, caller, wishes)
+    retry = request.headers.get(RETRY_COUNT, "0") != "0"
+    parts = (order.request, order.kind, *order.images, order.mask)
+    key = await state.order_keys.key(caller, *parts, retry=retry)
+    try:
+        made = await _made(order, request, state, caller, replace(wishes, idempotency_key=key))
+    except BackendError:
+        state.order_keys.answered(key)
+        raise
+    if made.status_code != GONE_STATUS:
+        state.order_keys.answered(key)
+    return made
+
+
+async def _made(
+    order: ImageOrder, request: Request, state: BackendState, caller: Caller, wishes: Wishes
+) -> Response:
     tasks = await state.openai.start(order, wishes, caller)
     if order.request.stream:
         events = state.openai.events(order, tasks[0], caller)

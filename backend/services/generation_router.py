@@ -80,7 +80,7 @@ class GenerationRouter:
         """
         key, fingerprint = wishes.idempotency_key, None
         if key is not None:
-            fingerprint = _fingerprint(request)
+            fingerprint = await asyncio.to_thread(_fingerprint, request)
             if (kept := await self._store.by_key(key, caller.key_id)) is not None:
                 return _same(kept, fingerprint), False
         webhook = self._webhooks.target(request.webhook)
