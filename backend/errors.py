@@ -17,6 +17,7 @@
     │   └── DailyLimit               429 daily_limit               retryable
     ├── TaskNotFound                 404 task_not_found
     ├── DeliveryNotFound             404 delivery_not_found
+    ├── KeyNotFound                  404 key_not_found
     ├── OutputNotFound               404 output_not_found
     ├── RangeNotSatisfiable          416 range_not_satisfiable
     ├── ModeNotFound                 404 mode_not_found
@@ -162,6 +163,13 @@ class DeliveryNotFound(BackendError):
 
     status = 404
     code = "delivery_not_found"
+
+
+class KeyNotFound(BackendError):
+    """No API key has this id."""
+
+    status = 404
+    code = "key_not_found"
 
 
 class OutputNotFound(BackendError):

@@ -24,7 +24,20 @@ from backend.probing import liveness_of, readiness_of
 from backend.problem_docs import document_problems, short_id
 from backend.problems import add_error_handlers
 from backend.rate_limit_headers import RateLimitHeaders
-from backend.routers import generate, health, modes, openai, probes, task_socket, tasks, uploads
+from backend.routers import (
+    generate,
+    health,
+    keys,
+    modes,
+    openai,
+    probes,
+    queue,
+    styles,
+    task_socket,
+    tasks,
+    uploads,
+    web,
+)
 from backend.routers import webhooks as webhook_routes
 from backend.services.readiness import Readiness
 from backend.services.retention import Retention
@@ -53,6 +66,8 @@ TAGS = [
     {"name": "uploads", "description": "Images sent ahead."},
     {"name": "openai", "description": "OpenAI's Images API over the same tasks."},
     {"name": "webhooks", "description": "What webhooks were told."},
+    {"name": "access", "description": "How whoever asks stands."},
+    {"name": "keys", "description": "Who may ask."},
 ]
 MEGABYTE = 1024 * 1024
 ROUTERS = (
@@ -65,6 +80,10 @@ ROUTERS = (
     uploads,
     openai,
     webhook_routes,
+    styles,
+    queue,
+    keys,
+    web,
 )
 EXPOSED_HEADERS = [
     "Content-Disposition",
@@ -115,6 +134,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
     app.add_middleware(StartFailure, name="The backend", expected=BackendError)
     for module in ROUTERS:
         app.include_router(module.router)
+    app.mount("/web", web.FILES, name="web")
     document_problems(app, DESCRIPTION, TAGS)
     return app
 

@@ -20,6 +20,7 @@ from backend.services.estimates import Estimates
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
 from backend.services.images import ImageCheck
+from backend.services.key_admin import KeyAdmin
 from backend.services.openai_images import OpenAIImages
 from backend.services.openai_retries import OrderKeys
 from backend.services.rate_limits import RateLimits
@@ -41,6 +42,7 @@ class BackendState:
 
     access: AccessService
     rate_limits: RateLimits
+    key_admin: KeyAdmin
     health: HealthService
     readiness: Readiness
     liveness: Liveness
@@ -49,6 +51,7 @@ class BackendState:
     story: TaskStory
     retry: TaskRetry
     catalogue: ModeCatalogue
+    styles: Mapping[str, Style]
     uploads: UploadService
     image_check: ImageCheck
     openai: OpenAIImages
@@ -121,6 +124,7 @@ def state_of(
     )
     return BackendState(
         access=AccessService(engine.keys, required=settings.require_api_key),
+        key_admin=KeyAdmin(engine.keys),
         rate_limits=RateLimits(settings.rate_limit_per_key, settings.rate_limit_per_address),
         health=HealthService(engine.services, engine, settings.api_version),
         readiness=readiness,
@@ -130,6 +134,7 @@ def state_of(
         story=story,
         retry=TaskRetry(store, live, admission, ageing=ageing, on_queued=wake),
         catalogue=engine.catalogue,
+        styles=styles,
         uploads=uploads,
         image_check=image_check,
         origins=frozenset(settings.cors_origins),

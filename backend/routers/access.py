@@ -1,15 +1,16 @@
 """Who calls: `Authorization: Bearer …` or `X-API-Key`, and the scope that a route asks for."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
 from backend.access import Caller, Scope
-from backend.errors import Unauthenticated
+from backend.errors import ApiKeyMissing, Unauthenticated
 from backend.rate_limit_headers import note
+from backend.schemas.response_key import AccessResponse
 from backend.services.access import check_scope
 from backend.state import BackendState
 
@@ -53,6 +54,22 @@ def _having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     return caller
 
 
+async def _standing(connection: HTTPConnection) -> AccessResponse:
+    state: BackendState = connection.app.state.backend
+    address = connection.client.host if connection.client else ""
+    try:
+        caller = await state.access.caller(_key_of(connection.headers))
+    except Unauthenticated as exc:
+        # Not a back door for whoever guesses: wrong keys count here as they do everywhere.
+        if not isinstance(exc, ApiKeyMissing):
+            note(connection.scope, await state.rate_limits.refused(address))
+        return AccessResponse(keys="on", granted=False, detail=exc.message)
+    note(connection.scope, await state.rate_limits.take(caller, address))
+    keys: Literal["on", "off"] = "off" if caller.key_id is None else "on"
+    return AccessResponse(keys=keys, granted=True, name=caller.name, scopes=sorted(caller.scopes))
+
+
+Standing = Annotated[AccessResponse, Depends(_standing)]
 Submitter = Annotated[Caller, Depends(_having(Scope.SUBMIT))]
 Reader = Annotated[Caller, Depends(_having(Scope.READ))]
 Admin = Annotated[Caller, Depends(_having(Scope.ADMIN))]

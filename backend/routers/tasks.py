@@ -56,6 +56,7 @@ FILE: dict[int | str, dict[str, Any]] = {
 }
 
 
+REMOVE = "Have it forgotten too, with its files; the answer is how it was."
 DOWNLOAD = "Have it saved under a name of its own, instead of shown."
 
 
@@ -84,9 +85,15 @@ async def task(task_id: TaskId, state: State, caller: Reader) -> TaskResponse:
 
 
 @router.delete("/{task_id}", responses=OF_A_TASK)
-async def cancel(task_id: TaskId, state: State, caller: Submitter) -> TaskResponse:
-    """Cancel a task, queued or running; one that has ended stays as it is."""
-    return await state.tasks.cancel(task_id, caller)
+async def cancel(
+    task_id: TaskId,
+    state: State,
+    caller: Submitter,
+    remove: Annotated[bool, Query(description=REMOVE)] = False,
+) -> TaskResponse:
+    """Cancel a task, queued or running; one that has ended stays as it is, unless `remove`."""
+    end = state.tasks.remove if remove else state.tasks.cancel
+    return await end(task_id, caller)
 
 
 @router.post(

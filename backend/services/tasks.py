@@ -9,15 +9,20 @@ import anyio
 from backend.access import Caller
 from backend.cursor import number_of
 from backend.errors import OutputNotFound, TaskNotFound
+from backend.schemas.response_queue import QueueResponse
 from backend.schemas.response_task import TaskListResponse, TaskResponse
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
 from backend.services.task_display import GONE, TaskDisplay
 from backend.store.outputs.output_store import LocalFile, OutputStore, RemoteFile
 from backend.store.task_store import TaskStore
-from backend.tasks import Output, Task, TaskFilter
+from backend.tasks import Output, Task, TaskFilter, TaskState
 
 log = logging.getLogger(__name__)
+
+RUNNING = TaskFilter(states=(TaskState.RUNNING,))
+MOST_RUNNING = 10_000
+"""That are counted: each has a slot of some GPU service."""
 
 
 class TaskService:
@@ -81,6 +86,24 @@ class TaskService:
             self._live.changed(task.id, ended=True)
             await self._services.cancel_job(task.job)
         return await self.show(task_id, caller)
+
+    async def remove(self, task_id: str, caller: Caller) -> TaskResponse:
+        """Cancel it if it has not ended, and forget it with its files; tells how it was.
+
+        Raises TaskNotFound, StorageUnavailable.
+        """
+        await self.cancel(task_id, caller)
+        shown = await self.show(task_id, caller, with_image=False)
+        # First the row, then the files: no task is ever shown without them.
+        if await self._store.remove(task_id):
+            log.info("Task %s removed", task_id)
+            await self._outputs.remove(task_id)
+        return shown.model_copy(update={"links": {}})
+
+    async def queue(self) -> QueueResponse:
+        """How many wait and run. Raises StorageUnavailable."""
+        running = await self._store.newest(RUNNING, None, MOST_RUNNING)
+        return QueueResponse(queued=await self._store.queued(), running=len(running))
 
     async def output(
         self, task_id: str, number: int, caller: Caller

@@ -20,8 +20,8 @@ from tests.backend.gpu_service import GPUService
 from tests.backend.routers.keys import a_key
 from tests.backend.serving import ended, make_settings, serving
 
-OPEN = {"/health", "/livez", "/readyz"}
-"""For machines, which have no key, and say nothing of anybody's tasks."""
+OPEN = {"/health", "/livez", "/readyz", "/access"}
+"""For whoever has no key yet; they say nothing of anybody's tasks."""
 READING = {"GET", "HEAD"}
 NOTHING = "00000000-0000-4000-8000-000000000000"
 
@@ -42,7 +42,7 @@ each_route = pytest.mark.parametrize(("method", "path"), PROTECTED)
 
 
 def filled(path: str, task_id: str = NOTHING) -> str:
-    for name in ("task_id", "mode", "model", "number", "webhook_id", "delivery_id"):
+    for name in ("task_id", "mode", "model", "number", "webhook_id", "delivery_id", "key_id"):
         path = path.replace(f"{{{name}}}", task_id if name == "task_id" else "0")
     assert "{" not in path, f"no value for a parameter of {path}"
     return path

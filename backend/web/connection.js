@@ -1,0 +1,46 @@
+// Whether the server answers: told to the user, looked after until it does again.
+
+import { announce } from "./announce.js";
+import { byId } from "./element.js";
+
+const FIRST_WAIT = 1000;
+const LONGEST_WAIT = 5000;
+const heard = new Set();
+
+let away = false;
+
+/** Call back each time that the server is there again. */
+export function onBack(callback) {
+  heard.add(callback);
+}
+
+export const isAway = () => away;
+
+/** Something could not be sent. */
+export function lost() {
+  if (away) return;
+  away = true;
+  byId("connection").hidden = false;
+  announce("The connection to the server is lost. Trying again.");
+  look(FIRST_WAIT);
+}
+
+/** Something was answered. */
+export function found() {
+  if (!away) return;
+  away = false;
+  byId("connection").hidden = true;
+  announce("Connected again.");
+  heard.forEach((callback) => callback());
+}
+
+async function look(wait) {
+  await new Promise((done) => setTimeout(done, wait));
+  if (!away) return;
+  try {
+    await fetch("livez", { cache: "no-store" });
+    found();
+  } catch {
+    look(Math.min(wait * 1.5, LONGEST_WAIT));
+  }
+}

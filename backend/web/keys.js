@@ -1,0 +1,75 @@
+// Asking for the API key, and whether whoever uses the page is an admin.
+
+import { get, hasKey, onRefused, useKey } from "./api.js";
+import { byId } from "./element.js";
+
+const SENDABLE = /^[\x21-\x7e]+$/;
+const UNSENDABLE = "A key has letters, digits and signs, and no spaces.";
+
+let standing = { keys: "off", granted: true, name: null, scopes: [] };
+let opened = () => {};
+
+export const access = () => standing;
+export const isAdmin = () => standing.granted && standing.scopes.includes("admin");
+export const keysAreOn = () => standing.keys === "on";
+
+/** Call back each time that somebody has got in with a key. */
+export function onOpened(callback) {
+  opened = callback;
+}
+
+/** Wait until the API lets the user in. */
+export async function letIn() {
+  standing = await get("access");
+  if (standing.granted) return;
+  await prompted(hasKey() ? standing.detail : "");
+}
+
+/** Forget the key, and ask for another. */
+export async function forgetKey() {
+  useKey("");
+  location.reload();
+}
+
+function prompted(problem) {
+  const dialog = byId("key-dialog");
+  if (!dialog.open) dialog.showModal();
+  told(problem);
+  return new Promise((done) => {
+    byId("key-form").onsubmit = async (event) => {
+      event.preventDefault();
+      if (!(await tried(byId("key").value.trim()))) return;
+      byId("key").value = "";
+      dialog.close();
+      done();
+    };
+  });
+}
+
+async function tried(secret) {
+  if (!SENDABLE.test(secret)) return told(UNSENDABLE);
+  useKey(secret);
+  try {
+    standing = await get("access");
+  } catch (error) {
+    useKey("");
+    return told(error.message);
+  }
+  if (standing.granted) return true;
+  useKey("");
+  return told(standing.detail);
+}
+
+function told(problem) {
+  byId("key-error").textContent = problem;
+  byId("key").setAttribute("aria-invalid", String(problem !== ""));
+  byId("key").focus();
+  return false;
+}
+
+onRefused(async (problem) => {
+  if (byId("key-dialog").open) return;
+  standing = { ...standing, keys: "on", granted: false };
+  await prompted(problem.code === "api_key_missing" ? "" : problem.message);
+  opened();
+});

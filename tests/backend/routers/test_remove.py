@@ -1,0 +1,63 @@
+"""`DELETE /tasks/{task_id}?remove=true`, `GET /queue` and `GET /styles`."""
+
+import httpx
+
+from backend.config import Settings
+from tests.backend.gpu_service import FakeJob, GPUService
+from tests.backend.serving import ended, running
+from tests.conditions import eventually
+
+
+async def post(client: httpx.AsyncClient) -> str:
+    task_id: str = (await client.post("/generate", json={"mode": "free"})).json()["task_id"]
+    return task_id
+
+
+async def test_ended_task_is_forgotten_with_its_files(
+    client: httpx.AsyncClient, settings: Settings
+) -> None:
+    task_id = await post(client)
+    await ended(client, task_id)
+    folder = settings.data_path / "outputs" / task_id
+    assert folder.is_dir()
+    reply = await client.delete(f"/tasks/{task_id}?remove=true")
+    assert (reply.status_code, reply.json()["status"], reply.json()["links"]) == (200, "done", {})
+    assert not folder.exists()
+    assert (await client.get(f"/tasks/{task_id}")).status_code == 404
+    assert (await client.get("/tasks")).json()["tasks"] == []
+
+
+async def test_without_the_word_an_ended_task_stays(client: httpx.AsyncClient) -> None:
+    task_id = await post(client)
+    await ended(client, task_id)
+    await client.delete(f"/tasks/{task_id}")
+    assert (await client.get(f"/tasks/{task_id}")).json()["status"] == "done"
+
+
+async def test_running_task_is_cancelled_first(client: httpx.AsyncClient, gpu: GPUService) -> None:
+    gpu.answers(FakeJob.start)
+    task_id = await post(client)
+    await eventually(running(client, task_id))
+    reply = await client.delete(f"/tasks/{task_id}?remove=true")
+    assert reply.json()["status"] == "cancelled"
+    assert gpu.cancelled == [gpu.jobs[0].id]
+    assert (await client.get(f"/tasks/{task_id}")).status_code == 404
+
+
+async def test_queue_counts_what_waits_and_runs(client: httpx.AsyncClient, gpu: GPUService) -> None:
+    assert (await client.get("/queue")).json() == {"queued": 0, "running": 0}
+    gpu.holds()
+    for _ in range(3):
+        await post(client)
+
+    async def counted() -> bool:
+        return bool((await client.get("/queue")).json() == {"queued": 1, "running": 2})
+
+    await eventually(counted)
+
+
+async def test_styles_are_those_of_the_file(client: httpx.AsyncClient) -> None:
+    styles = (await client.get("/styles")).json()["styles"]
+    assert [each["style"] for each in styles][:2] == ["realistic", "cinematic"]
+    assert "{prompt}" in styles[0]["prompt"]
+    assert styles[0]["negative_prompt"] == "drawing, illustration, render"
