@@ -26,18 +26,18 @@ export function element(name, properties = {}, ...children) {
     else if (typeof value !== "string" && key in made) made[key] = value;
     else made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...present(children));
+  made.append(...present(children.flat()));
   return made;
 }
 
 /** Put other children in. */
 export function fill(parent, ...children) {
-  parent.replaceChildren(...present(children));
+  parent.replaceChildren(...present(children.flat()));
   return parent;
 }
 
 function present(children) {
-  return children.flat().filter((each) => each !== null && each !== undefined && each !== false);
+  return children.filter((each) => each !== null && each !== undefined && each !== false);
 }
 
 /** A drawing that says nothing by itself: its button has a name. */

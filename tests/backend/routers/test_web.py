@@ -29,53 +29,51 @@ async def test_head_is_answered(client: httpx.AsyncClient) -> None:
     assert (reply.status_code, reply.content) == (200, b"")
 
 
-@pytest.mark.parametrize("path", ["/", *(f"/web/{name}" for name in FILES)])
-async def test_every_file_has_its_type_and_may_do_little(
-    client: httpx.AsyncClient, path: str
-) -> None:
-    reply = await client.get(path)
-    kind = TYPES[Path(path).suffix or ".html"]
-    assert (reply.status_code, reply.headers["Content-Type"].startswith(kind)) == (200, True)
-    policy = reply.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy
-    assert reply.headers["X-Content-Type-Options"] == "nosniff"
-    assert reply.headers["Referrer-Policy"] == "no-referrer"
+async def test_every_file_has_its_type_and_may_do_little(client: httpx.AsyncClient) -> None:
+    for path in ["/", *(f"/web/{name}" for name in FILES)]:
+        reply = await client.get(path)
+        kind = TYPES[Path(path).suffix or ".html"]
+        assert reply.status_code == 200, path
+        assert reply.headers["Content-Type"].startswith(kind), path
+        policy = reply.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+        assert reply.headers["Referrer-Policy"] == "no-referrer"
 
 
-@pytest.mark.parametrize("path", ["/", "/web/style.css"])
-async def test_who_has_the_file_already_gets_no_body(client: httpx.AsyncClient, path: str) -> None:
-    first = await client.get(path)
-    assert first.headers["Cache-Control"] == "no-cache"
-    again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
-    assert (again.status_code, again.content) == (304, b"")
+async def test_who_has_the_file_already_gets_no_body(client: httpx.AsyncClient) -> None:
+    for path in ("/", "/web/style.css"):
+        first = await client.get(path)
+        assert first.headers["Cache-Control"] == "no-cache"
+        again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
 
 
 async def test_files_are_packed_for_who_takes_that(client: httpx.AsyncClient) -> None:
     packed = await client.get("/web/style.css", headers={"Accept-Encoding": "gzip"})
     plain = await client.get("/web/style.css", headers={"Accept-Encoding": "identity"})
     assert packed.headers["Content-Encoding"] == "gzip"
-    assert packed.headers["Vary"] == "Accept-Encoding"
+    assert "Accept-Encoding" in packed.headers["Vary"]
     assert packed.text == plain.text
 
 
-@pytest.mark.parametrize(
-    "path", ["/web/../main.py", "/web/..%2fmain.py", "/web/%2e%2e/.env", "/web//etc/passwd", "/web"]
-)
-async def test_nothing_but_the_page_s_files_is_there(client: httpx.AsyncClient, path: str) -> None:
-    assert (await client.get(path)).status_code in (404, 405, 307)
+async def test_nothing_but_the_page_s_files_is_there(client: httpx.AsyncClient) -> None:
+    for path in ("../main.py", "..%2fmain.py", "%2e%2e/.env", "/etc/passwd", ""):
+        assert (await client.get(f"/web/{path}")).status_code == 404, path
 
 
 async def test_other_methods_are_told_which_there_are(client: httpx.AsyncClient) -> None:
     for path in ("/", "/web/style.css"):
         reply = await client.post(path)
-        assert (reply.status_code, reply.headers["Allow"]) == (405, "GET, HEAD")
+        assert reply.status_code == 405
+        assert set(reply.headers["Allow"].split(", ")) == {"GET", "HEAD"}
 
 
 async def test_page_is_not_in_the_document(client: httpx.AsyncClient) -> None:
     paths = (await client.get("/openapi.json")).json()["paths"]
-    assert not [path for path in paths if path == "/" or path.startswith("/web")]
+    assert not [path for path in paths if path == "/" or path.startswith("/web/")]
 
 
 def test_all_files_together_are_small() -> None:

@@ -1,0 +1,137 @@
+// Finished tasks, newest first, loaded as one scrolls.
+
+import { get, Problem, serverNow, Unreachable } from "./api.js";
+import { button, byId, element, fill } from "./element.js";
+import { thumbnail } from "./outputs.js";
+import { promptOf } from "./sent.js";
+import { ago, plural, readable } from "./words.js";
+
+const PAGE = 40;
+const ALL = ["done", "failed", "cancelled"];
+
+/** `onOpen` gets the number of an item: a task's output, or a task that has none. */
+export class Gallery {
+  constructor({ onOpen }) {
+    this.onOpen = onOpen;
+    this.tiles = new Map();
+    this.items = [];
+    this.cursor = null;
+    this.begun = false;
+    byId("show").addEventListener("change", () => this.reload());
+    byId("show-mode").addEventListener("change", () => this.reload());
+    byId("more").addEventListener("click", () => this.more());
+    const end = new IntersectionObserver(
+      ([{ isIntersecting }]) => isIntersecting && this.begun && this.more(),
+      { rootMargin: "800px" },
+    );
+    end.observe(byId("more"));
+  }
+
+  /** Show it for the first time, or as it is. */
+  async open() {
+    if (!this.begun) await this.reload();
+  }
+
+  modes(modes) {
+    const chosen = byId("show-mode").value;
+    const options = modes.map((each) => element("option", { value: each.mode }, each.title ?? each.mode));
+    fill(byId("show-mode"), element("option", { value: "" }, "All modes"), ...options);
+    byId("show-mode").value = chosen;
+  }
+
+  get states() {
+    const { value } = byId("show");
+    return value ? [value] : ALL;
+  }
+
+  async reload() {
+    this.begun = true;
+    this.tiles.clear();
+    this.items = [];
+    this.cursor = null;
+    fill(byId("tiles"));
+    byId("more").hidden = false;
+    this.round = {};
+    this.loading = null;
+    await this.more();
+  }
+
+  /** The next page; whoever asks meanwhile waits for the same. */
+  more() {
+    if (byId("more").hidden) return undefined;
+    this.loading ??= this.page(this.round).finally(() => (this.loading = null));
+    return this.loading;
+  }
+
+  async page(round) {
+    const query = new URLSearchParams(this.states.map((state) => ["status", state]));
+    query.set("limit", PAGE);
+    if (byId("show-mode").value) query.set("mode", byId("show-mode").value);
+    if (this.cursor) query.set("cursor", this.cursor);
+    try {
+      const page = await get(`tasks?${query}`);
+      if (round !== this.round) return;
+      page.tasks.forEach((task) => this.add(task));
+      this.cursor = page.next_cursor;
+      byId("more").hidden = !page.next_cursor;
+      byId("gallery-problem").textContent = "";
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      byId("gallery-problem").textContent = error.message;
+    }
+    this.count();
+  }
+
+  count() {
+    byId("nothing-made").hidden = this.tiles.size > 0 || !byId("more").hidden;
+    const more = byId("more").hidden ? "" : " so far";
+    byId("count").textContent = this.tiles.size ? plural(this.tiles.size, "task") + more : "";
+  }
+
+  add(task, { first = false } = {}) {
+    if (this.tiles.has(task.task_id)) return;
+    const numbers = task.outputs.length ? task.outputs.keys() : [null];
+    const items = [...numbers].map((number) => ({ task, number }));
+    if (first) this.items.unshift(...items);
+    else this.items.push(...items);
+    const tile = this.tile(task, items[0]);
+    this.tiles.set(task.task_id, tile);
+    if (first) byId("tiles").prepend(tile);
+    else byId("tiles").append(tile);
+  }
+
+  /** A task that has ended just now. */
+  ended(task) {
+    const mode = byId("show-mode").value;
+    if (!this.begun || !this.states.includes(task.status) || (mode && mode !== task.mode)) return;
+    this.remove(task.task_id);
+    this.add(task, { first: true });
+    this.count();
+  }
+
+  remove(taskId) {
+    this.tiles.get(taskId)?.remove();
+    this.tiles.delete(taskId);
+    this.items = this.items.filter(({ task }) => task.task_id !== taskId);
+    this.count();
+  }
+
+  tile(task, item) {
+    const words = promptOf(task) || readable(task.mode);
+    const when = ago(task.finished_at ?? task.created_at, serverNow());
+    const failed = element("span", { class: "stand-in" }, task.error ?? readable(task.status));
+    const made = task.outputs.length ? thumbnail(task.outputs[0]) : failed;
+    const several = task.outputs.length > 1;
+    const badge = several && element("span", { class: "badge" }, `×${task.outputs.length}`);
+    const open = () => this.onOpen(this.items.indexOf(item));
+    return element(
+      "li",
+      { class: "tile", "data-task": task.task_id, "data-status": task.status },
+      button([made, badge], open, "tile-button", { "aria-label": `${words}, ${task.status}, ${when}` }),
+    );
+  }
+
+  focus(taskId) {
+    this.tiles.get(taskId)?.querySelector("button").focus();
+  }
+}

@@ -1,0 +1,67 @@
+// The page, put together.
+
+import { showAdmin } from "./admin.js";
+import { Compare } from "./compare.js";
+import { CopyAs } from "./copy_as.js";
+import { Create } from "./create.js";
+import { byId } from "./element.js";
+import { Gallery } from "./gallery.js";
+import { letIn, onOpened } from "./keys.js";
+import { again } from "./sent.js";
+import { Status } from "./status.js";
+import { Viewer } from "./viewer.js";
+import { go, onShown, show } from "./views.js";
+import { Watch } from "./watch.js";
+
+const reuse = (task) => {
+  go("create");
+  create.use(again(task));
+  byId("generate").focus();
+};
+const useAsInput = (blob, name) => {
+  go("create");
+  create.useImage(blob, name);
+  byId("generate").focus();
+};
+const open = (item) => {
+  const isImage = item.number !== null;
+  if (compare.waits && isImage) compare.with(item);
+  else viewer.open(item);
+};
+
+const create = new Create((task) => watch.put(task));
+const status = new Status(create);
+const compare = new Compare();
+const gallery = new Gallery({ onOpen: (number) => open(gallery.items[number]) });
+const viewer = new Viewer(gallery, {
+  onReuse: reuse,
+  onInput: useAsInput,
+  onCompare: (item) => {
+    go("gallery");
+    compare.begin(item);
+  },
+});
+const watch = new Watch({
+  onEnded: (task) => gallery.ended(task),
+  onOpen: (task) => open(gallery.items.find((each) => each.task.task_id === task.task_id) ?? { task, number: task.outputs.length ? 0 : null }),
+  onReuse: reuse,
+});
+new CopyAs(create.form);
+
+for (const dialog of document.querySelectorAll("dialog[data-closable]")) {
+  dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+}
+
+async function begin() {
+  await Promise.all([status.look(), watch.look()]);
+  gallery.modes(create.modes);
+  onShown("gallery", () => gallery.open());
+  onShown("status", () => Promise.all([status.look(), showAdmin()]));
+  show();
+}
+
+onOpened(begin);
+show();
+await letIn();
+await begin();

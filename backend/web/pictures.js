@@ -1,0 +1,57 @@
+// Files that tasks made: fetched with the key, shown as blobs, and let go when they are many.
+
+import { send } from "./api.js";
+
+const MOST = 120;
+const kept = new Map();
+
+/** A URL for an `img` of this page. Throws Problem, Unreachable. */
+export async function blobUrl(path) {
+  const known = kept.get(path);
+  kept.delete(path);
+  const url = known ?? fetched(path);
+  kept.set(path, url);
+  url.catch(() => kept.delete(path));
+  while (kept.size > MOST) letGo(kept.keys().next().value);
+  return url;
+}
+
+export async function blobOf(path) {
+  return (await send("GET", path)).blob();
+}
+
+async function fetched(path) {
+  return URL.createObjectURL(await blobOf(path));
+}
+
+async function letGo(path) {
+  const url = kept.get(path);
+  kept.delete(path);
+  URL.revokeObjectURL(await url.catch(() => ""));
+}
+
+const seen = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) load(target);
+    }
+  },
+  { rootMargin: "400px" },
+);
+
+/** Have an `img` show a file once it is about to be seen. */
+export function showWhenSeen(image, path) {
+  image.dataset.path = path;
+  seen.observe(image);
+}
+
+async function load(image) {
+  try {
+    const url = await blobUrl(image.dataset.path);
+    if (image.src !== url) image.src = url;
+    await image.decode();
+    image.classList.add("loaded");
+  } catch {
+    image.classList.add("broken");
+  }
+}

@@ -1,0 +1,165 @@
+// Tasks that wait or run: each a card, kept up to date by its stream or by looking.
+
+import { announce } from "./announce.js";
+import { ask, atLeast, get, Problem, serverNow, Unreachable } from "./api.js";
+import { Card } from "./card.js";
+import { isAway, onBack } from "./connection.js";
+import { byId } from "./element.js";
+import { ENDS, follow } from "./events.js";
+
+const STREAMS = 3; // A browser opens six connections to a server, and needs some for images.
+const POSITIONS = 5;
+const BUSY_LOOK = 2500;
+const IDLE_LOOK = 15000;
+const MOST_ENDED = 8;
+const WHICH = "tasks?status=queued&status=running&limit=100";
+
+/** The right half of the first view. `onEnded` gets each task that has ended. */
+export class Watch {
+  constructor({ onEnded, onOpen, onReuse }) {
+    this.onEnded = onEnded;
+    this.cards = new Map();
+    this.streams = new Map();
+    this.actions = {
+      open: onOpen,
+      reuse: onReuse,
+      cancel: (task) => this.change("DELETE", `tasks/${task.task_id}`, task),
+      retry: (task) => this.change("POST", `tasks/${task.task_id}/retry`, task),
+      dismiss: (task) => this.dismiss(task.task_id),
+    };
+    onBack(() => this.look());
+    setInterval(() => this.cards.forEach((card) => card.tick()), 1000);
+    document.addEventListener("visibilitychange", () => document.hidden || this.look());
+  }
+
+  /** Look at once, and again and again. */
+  async look() {
+    clearTimeout(this.timer);
+    const turn = (this.turn = {});
+    try {
+      if (!document.hidden && !isAway()) await this.refresh();
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+    }
+    if (turn !== this.turn) return;
+    const wait = atLeast(this.open().length ? BUSY_LOOK : IDLE_LOOK);
+    this.timer = setTimeout(() => this.look(), wait);
+  }
+
+  async refresh() {
+    const asked = serverNow();
+    const { tasks } = await get(WHICH);
+    tasks.toReversed().forEach((task) => this.put(task));
+    const there = new Set(tasks.map((task) => task.task_id));
+    const isGone = ({ task, seen }) => !there.has(task.task_id) && seen < asked;
+    const gone = this.open().filter(isGone);
+    await Promise.all(gone.map(({ task }) => this.reload(task.task_id)));
+    const waiting = this.open().filter(({ task }) => task.status === "queued");
+    await Promise.all(waiting.slice(0, POSITIONS).map(({ task }) => this.reload(task.task_id)));
+  }
+
+  async reload(id) {
+    try {
+      this.put(await get(`tasks/${id}`));
+    } catch (error) {
+      if (error instanceof Problem && error.status === 404) return this.dismiss(id);
+      throw error;
+    }
+  }
+
+  /** A new task, or a known one as it is now. */
+  put(task) {
+    const id = task.task_id;
+    const known = this.cards.get(id);
+    if (known) this.update(known, task);
+    else {
+      const card = new Card(task, this.actions);
+      card.seen = serverNow();
+      this.cards.set(id, card);
+      byId("cards").prepend(card.node);
+    }
+    this.arrange();
+  }
+
+  update(card, task) {
+    const before = card.task;
+    card.seen = serverNow();
+    if (ENDS.has(before.status) && !ENDS.has(task.status) && before.attempt > task.attempt) return;
+    const { queue_position: place, estimated_seconds: left } = before;
+    const isShort = task.status === "queued" && task.queue_position === null;
+    const progress = Math.max(task.progress, before.attempt === task.attempt ? before.progress : 0);
+    const kept = isShort ? { queue_position: place, estimated_seconds: left } : {};
+    card.show({ ...task, ...kept, progress, node: task.node ?? before.node });
+    if (ENDS.has(task.status) && !ENDS.has(before.status)) this.ended(card);
+  }
+
+  ended({ task, title }) {
+    const end = { done: "is done", failed: "has failed", cancelled: "is cancelled" }[task.status];
+    announce(`${title.textContent} ${end}. ${task.error ?? ""}`);
+    this.onEnded(task);
+    const ended = [...this.cards.values()].filter((each) => ENDS.has(each.task.status));
+    ended.slice(0, Math.max(ended.length - MOST_ENDED, 0)).forEach((each) =>
+      this.dismiss(each.task.task_id),
+    );
+  }
+
+  open() {
+    return [...this.cards.values()].filter(({ task }) => !ENDS.has(task.status));
+  }
+
+  /** Streams for what runs, then for what waits longest. */
+  arrange() {
+    byId("nothing-runs").hidden = this.cards.size > 0;
+    const first = this.open().toSorted(
+      (a, b) =>
+        (b.task.status === "running") - (a.task.status === "running") ||
+        Date.parse(a.task.created_at) - Date.parse(b.task.created_at),
+    );
+    const wanted = new Set(first.slice(0, STREAMS).map(({ task }) => task.task_id));
+    for (const [id, stream] of this.streams) if (!wanted.has(id)) stream.abort();
+    for (const id of wanted) if (!this.streams.has(id)) this.stream(id);
+  }
+
+  async stream(id) {
+    const stream = new AbortController();
+    this.streams.set(id, stream);
+    await follow(id, (kind, data) => this.heard(id, kind, data), stream.signal);
+    this.streams.delete(id);
+    if (this.cards.has(id) && !stream.signal.aborted) await this.reload(id).catch(() => {});
+  }
+
+  heard(id, kind, data) {
+    const card = this.cards.get(id);
+    if (!card) return;
+    if (kind === "progress") card.progressed(data);
+    else if (kind === "preview") card.previewed(data);
+    else if ("mode" in data) this.put(data);
+    else this.put({ ...card.task, ...data, ...begun(kind, card.task) });
+  }
+
+  async change(method, path, task) {
+    const card = this.cards.get(task.task_id);
+    try {
+      this.put(await ask(method, path));
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      card.problem.textContent = error.message;
+      announce(error.message);
+    }
+  }
+
+  dismiss(id) {
+    const card = this.cards.get(id);
+    const held = card?.node.contains(document.activeElement);
+    card?.node.remove();
+    this.cards.delete(id);
+    this.streams.get(id)?.abort();
+    byId("nothing-runs").hidden = this.cards.size > 0;
+    if (held) byId("watch-title").focus();
+  }
+}
+
+function begun(kind, task) {
+  if (kind !== "running" || task.status === "running") return {};
+  return { started_at: new Date(serverNow()).toISOString(), progress: 0, node: null };
+}
