@@ -1,53 +1,85 @@
 #!/usr/bin/env bash
-# Starts what is not running yet: the GPU service, the backend, a worker where
-# tasks are kept in a database, and a Telegram bot where the workspace has one.
-# See usage() below, or ./startup.sh help.
+# The operator's side of the product: starts, stops and tells of the GPU service, the
+# backend, a worker where tasks are kept in a database, and a Telegram bot where the
+# workspace has one. See usage() below, or ./startup.sh help.
 #
-# Exit codes:
-#   0  everything is up
-#   1  a service is not up or not healthy; the end of its log was shown
-#   2  a wrong argument or setting
-#   3  the workspace, Python or the requirements could not be made ready
-#   4  another startup.sh is at work in this workspace
+# In this order: what is said, the settings, the workspace, the virtual environment, the
+# processes, then one part for each command.
+#
+# Exit codes, as the LSB has them for such scripts; of `status`:
+#   0  all of it runs          1  one is dead, and its PID file is there
+#   3  one is stopped          4  one runs and does not answer, or is not healthy
+# and of everything else:
+#   0  done
+#   1  a service is not up or does not stop, another startup.sh is at work, or `doctor`
+#      found something red
+#   2  a wrong argument
+#   4  no right to write in the workspace
+#   5  Python or the requirements cannot be made ready
+#   6  a wrong setting, or a file that the product comes with is missing
 set -euo pipefail
 
 CODE=$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")
 WORKSPACE=${WORKSPACE:-$CODE}
+PYTHON_CHOSEN=${PYTHON:-}
 PYTHON=${PYTHON:-python3}
 STARTUP_WAIT=${STARTUP_WAIT:-30}
+STOP_WAIT=${STOP_WAIT:-10}
 SLOW_AFTER=5   # the wait of the specification; past it, one line says so
 LOG_LINES=20
+STAMP=.requirements.sha256   # in an environment: what it was made from
 
+FAILED=1 WRONG_ARGUMENT=2 NO_RIGHT=4 NOT_INSTALLED=5 NOT_CONFIGURED=6
+
+EVERY_SERVICE=(gpu_server backend worker telegram_bot)   # in the order of a start
+SERVICES=()    # those that this run is about
 STARTUP_LOG=   # set once logs/ is there
+NEXT_VENV=     # the environment that what is started next will use
 INSTALLED=no   # whether this run installed requirements
 COMFYUI_ANSWERS=no
-declare -A FOLDER URL PID LOG_START HEALTH   # by service
+declare -A FOLDER HOST PORT URL PID STATE LOG_START HEALTH   # by service
 
 usage() {
     cat <<'TEXT'
-Usage: startup.sh [start | help]
+Usage: startup.sh [command]
 
-Starts the GPU service, then the backend, and waits until both are healthy.
-What already runs is left alone. On the first run it makes venv/, installs the
-requirements and writes each .env from its template.
+  start [service]    starts what does not run yet, the GPU service first, and waits
+                     until it is healthy; the same without a command. The first run
+                     makes venv/, installs and writes each .env from its template
+  stop [service]     lets running tasks end (DRAIN_SECONDS), then stops
+  restart [service]  the same after an update (git pull): installs what has changed
+                     beside what runs, tries the new program, and only then stops
+                     and starts. Queued and running tasks are kept
+  status [service]   one line for each: state, PID, since when, port, memory, health
+  logs [service] [-n LINES] [--no-follow]
+                     follows one log, or all of them, through their rotation
+  doctor [--json]    looks at everything that a start and a first image need
+  help               this
+
+Services: gpu_server, backend, worker, telegram_bot
 
 Environment:
   WORKSPACE             holds venv/, logs/, data/, models/, workflows/ and the
                         PID files (default: the folder of this script)
   PYTHON                makes the virtual environment (default: python3)
   STARTUP_WAIT          seconds that a service may take to get healthy (30)
+  STOP_WAIT             seconds beside DRAIN_SECONDS that a service may take to end,
+                        before it is killed (10)
   WORKER_GPU_SERVICE    which one of several in GPU_SERVICE_URL is this machine's:
                         with a DATABASE_URL, a worker is started for it
   TELEGRAM_BOT_COMMAND  starts the bot, in WORKSPACE/telegram_bot
                         (default: python main.py, where there is a main.py)
+  DOCTOR_API_KEY        a key of the backend for doctor's test image, where keys are on
   NO_COLOR              when set, no colours
 
 Hosts and ports are BACKEND_HOST, BACKEND_PORT, GPU_SERVER_HOST and
 GPU_SERVER_PORT, from the environment or from each service's .env.
 
-Stop:  kill $(cat backend.pid) $(cat gpu_server.pid)
+Exit codes of status: 0 running, 1 dead with a PID file, 3 stopped, 4 not healthy.
 TEXT
 }
+
+# ----- What is said
 
 # Neither a full disk nor a reader that has left may end the start half-way: what
 # bash says of them goes to /dev/null, after the line's own place is settled.
@@ -74,6 +106,18 @@ die() {  # EXIT_CODE TEXT
     exit "$1"
 }
 
+# This script with a command, as it is typed in this workspace.
+again() {  # COMMAND [SERVICE]
+    local where=
+    if [ "$WORKSPACE" != "$CODE" ]; then printf -v where 'WORKSPACE=%q ' "$WORKSPACE"; fi
+    printf '%s%q %s' "$where" "$CODE/startup.sh" "$*"
+}
+
+# A line of an answer, as against one of a report.
+show() {  # COLOUR TEXT
+    if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then printf '\e[%sm%s\e[0m\n' "$@"; else printf '%s\n' "$2"; fi
+}
+
 show_end() {  # FILE, from byte OFFSET on
     local line
     while IFS= read -r line; do
@@ -88,6 +132,8 @@ now() {
     read -r up _ < /proc/uptime
     echo "$((10#${up/./}))"
 }
+
+# ----- The settings
 
 # The value behind a `=` in a .env, read as python-dotenv reads it.
 dotenv_value() {  # TEXT
@@ -133,56 +179,72 @@ url_of() {  # HOST PORT
 
 check_number() {  # NAME VALUE MAXIMUM
     if [[ ! $2 =~ ^[0-9]{1,5}$ ]] || ((10#$2 < 1 || 10#$2 > $3)); then
-        die 2 "$1 is '$2': it has to be a number from 1 to $3"
+        die "$NOT_CONFIGURED" "$1 is '$2': it has to be a number from 1 to $3"
     fi
 }
 
 read_settings() {
     local gpu_env=$CODE/gpu_server/.env backend_env=$CODE/backend/.env
-    check_number STARTUP_WAIT "$STARTUP_WAIT" 3600
-    GPU_HOST=$(setting GPU_SERVER_HOST "$gpu_env" 0.0.0.0)
-    GPU_PORT=$(setting GPU_SERVER_PORT "$gpu_env" 8001)
-    BACKEND_HOST=$(setting BACKEND_HOST "$backend_env" 0.0.0.0)
-    BACKEND_PORT=$(setting BACKEND_PORT "$backend_env" 8000)
+    HOST[gpu_server]=$(setting GPU_SERVER_HOST "$gpu_env" 0.0.0.0)
+    PORT[gpu_server]=$(setting GPU_SERVER_PORT "$gpu_env" 8001)
+    HOST[backend]=$(setting BACKEND_HOST "$backend_env" 0.0.0.0)
+    PORT[backend]=$(setting BACKEND_PORT "$backend_env" 8000)
     COMFYUI_API_URL=$(setting COMFYUI_API_URL "$gpu_env" http://localhost:8188)
     GENERATION_ENGINE=$(setting GENERATION_ENGINE "$gpu_env" stub)
-    check_number GPU_SERVER_PORT "$GPU_PORT" 65535
-    check_number BACKEND_PORT "$BACKEND_PORT" 65535
-    [ -n "$GPU_HOST" ] || die 2 "GPU_SERVER_HOST is empty: 0.0.0.0 listens everywhere"
-    [ -n "$BACKEND_HOST" ] || die 2 "BACKEND_HOST is empty: 0.0.0.0 listens everywhere"
-    FOLDER[gpu_server]=$CODE/gpu_server URL[gpu_server]=$(url_of "$GPU_HOST" "$GPU_PORT")
-    FOLDER[backend]=$CODE/backend URL[backend]=$(url_of "$BACKEND_HOST" "$BACKEND_PORT")
     DATABASE_URL_SET=$(setting DATABASE_URL "$backend_env" '')
-    FOLDER[worker]=$CODE/backend
-    FOLDER[telegram_bot]=$WORKSPACE/telegram_bot
+    DRAIN_SECONDS=$(setting DRAIN_SECONDS "$backend_env" 5)
+    URL[gpu_server]=$(url_of "${HOST[gpu_server]}" "${PORT[gpu_server]}")
+    URL[backend]=$(url_of "${HOST[backend]}" "${PORT[backend]}")
+    FOLDER=([gpu_server]=$CODE/gpu_server [backend]=$CODE/backend [worker]=$CODE/backend
+        [telegram_bot]=$WORKSPACE/telegram_bot)
+}
+
+# What a service would not start with; those that only look on do without.
+check_settings() {
+    check_number STARTUP_WAIT "$STARTUP_WAIT" 3600
+    check_number STOP_WAIT "$STOP_WAIT" 3600
+    check_number GPU_SERVER_PORT "${PORT[gpu_server]}" 65535
+    check_number BACKEND_PORT "${PORT[backend]}" 65535
+    [ -n "${HOST[gpu_server]}" ] || die "$NOT_CONFIGURED" "GPU_SERVER_HOST is empty: 0.0.0.0 listens everywhere"
+    [ -n "${HOST[backend]}" ] || die "$NOT_CONFIGURED" "BACKEND_HOST is empty: 0.0.0.0 listens everywhere"
+}
+
+# ----- The workspace
+
+# Where things are, for commands that make nothing.
+find_workspace() {
+    WORKSPACE=$(realpath --canonicalize-missing --no-symlinks -- "$WORKSPACE")
+    VENV=$WORKSPACE/venv
+    VENVS=$WORKSPACE/.venvs   # those that updates made
+    PIP_LOG=$WORKSPACE/logs/pip.log
 }
 
 make_folders() {
     local folder
-    mkdir -p -- "$WORKSPACE" 2>/dev/null || die 3 "cannot make the workspace $WORKSPACE"
-    WORKSPACE=$(realpath --no-symlinks -- "$WORKSPACE")
+    find_workspace
+    mkdir -p -- "$WORKSPACE" 2>/dev/null || die "$NO_RIGHT" "cannot make the workspace $WORKSPACE"
     if ! mkdir -p -- "$WORKSPACE/logs" 2>/dev/null || [ ! -w "$WORKSPACE" ] ||
         ! { : >> "$WORKSPACE/logs/startup.log"; } 2>/dev/null; then
-        die 3 "cannot write in $WORKSPACE and its logs/: is the disk read-only, or another user's?"
+        die "$NO_RIGHT" "cannot write in $WORKSPACE and its logs/: is the disk read-only, or another user's?"
     fi
     STARTUP_LOG=$WORKSPACE/logs/startup.log
     for folder in data models workflows; do
         mkdir -p -- "$WORKSPACE/$folder" 2>/dev/null || warn "cannot make $WORKSPACE/$folder"
     done
-    VENV=$WORKSPACE/venv
-    STAMP=$VENV/.requirements.sha256
-    PIP_LOG=$WORKSPACE/logs/pip.log
 }
 
 # Held until the script ends; where a file system has no locks, there is none.
 take_lock() {
-    local lock outcome=0
+    local lock outcome=0 holder=
     if ! command -v flock > /dev/null; then return; fi
-    exec {lock}>> "$WORKSPACE/.startup.lock"
+    exec {lock}<> "$WORKSPACE/.startup.lock"
     flock --nonblock --conflict-exit-code 4 "$lock" || outcome=$?
     case $outcome in
-        0) ;;
-        4) die 4 "another startup.sh is at work in $WORKSPACE: wait until it has ended" ;;
+        0) printf '%-12s\n' "$$" >&"$lock" || true ;;
+        4)
+            read -r holder <&"$lock" || true
+            die "$FAILED" "another startup.sh is at work in $WORKSPACE${holder:+ (PID $holder)}: wait until it has ended"
+            ;;
         *) warn "$WORKSPACE cannot be locked: do not run two startup.sh at once" ;;
     esac
 }
@@ -191,7 +253,7 @@ take_lock() {
 write_env() {  # SERVICE
     local folder=$CODE/$1 text
     if [ -e "$folder/.env" ] || [ -L "$folder/.env" ]; then return; fi
-    text=$(< "$folder/.env.template") || die 3 "$folder/.env.template is missing"
+    text=$(< "$folder/.env.template") || die "$NOT_CONFIGURED" "$folder/.env.template is missing"
     # By way of marks, as the folders put in may themselves lie in a /workspace.
     text=${text//\/workspace\/gpu_server/$'\1'}
     text=${text//\/workspace\/backend/$'\2'}
@@ -203,9 +265,11 @@ write_env() {  # SERVICE
     (
         umask 077   # secrets will be put in
         printf '%s\n' "$text" > "$folder/.env.new" && mv -- "$folder/.env.new" "$folder/.env"
-    ) 2>/dev/null || die 3 "cannot write $folder/.env"
+    ) 2>/dev/null || die "$NO_RIGHT" "cannot write $folder/.env"
     info "wrote $1/.env from its template"
 }
+
+# ----- The virtual environment
 
 requirement_files() {
     local file
@@ -229,9 +293,9 @@ wanted_stamp() {  # PYTHON_TAG
     } | sha256sum
 }
 
-# The tag of the environment's Python, such as cpython-311, if it runs and is a venv's.
-venv_tag() {
-    "$VENV/bin/python" -c 'import sys
+# The tag of an environment's Python, such as cpython-311, if it runs and is a venv's.
+venv_tag() {  # VENV
+    "$1/bin/python" -c 'import sys
 if sys.prefix == sys.base_prefix: sys.exit(1)
 print(sys.implementation.cache_tag)' 2>/dev/null
 }
@@ -243,78 +307,132 @@ venv_is_elsewhere() {
     [ ! "$home" -ef "$VENV" ]
 }
 
-# Says why venv/ has to be made, and fails; or dies where it is not ours to remake.
-venv_is_sound() {  # PYTHON_TAG
+# What is wrong with venv/, in words that end "…: making it anew", or nothing; `foreign`
+# in front where it is not ours to remake.
+venv_fault() {  # PYTHON_TAG
     if [ -z "$(ls -A -- "$VENV" 2>/dev/null)" ]; then
-        info "there is no virtual environment yet"
-        return 1
-    fi
-    if [ ! -e "$VENV/pyvenv.cfg" ] && [ ! -d "$VENV/bin" ]; then
-        die 3 "$VENV is not a virtual environment: move it away, and run this again"
-    fi
-    if [ -z "$1" ] || [ ! -r "$VENV/bin/activate" ]; then
-        warn "the virtual environment is unfinished or its Python is gone: making it anew"
-        return 1
-    fi
-    if venv_is_elsewhere; then
-        [ -e "$STAMP" ] || die 3 "$VENV was made for another folder: move it away, and run this again"
-        warn "the virtual environment was made for another folder: making it anew"
-        return 1
-    fi
-    if [ ! -e "$STAMP" ] && ! "$VENV/bin/python" -m pip --version > /dev/null 2>&1; then
-        warn "the virtual environment has no working pip: making it anew"
-        return 1
+        echo "there is no virtual environment yet"
+    elif [ ! -e "$VENV/pyvenv.cfg" ] && [ ! -d "$VENV/bin" ]; then
+        echo "foreign $VENV is not a virtual environment"
+    elif [ -z "$1" ] || [ ! -r "$VENV/bin/activate" ]; then
+        echo "the virtual environment is unfinished or its Python is gone"
+    elif venv_is_elsewhere; then
+        if [ -e "$VENV/$STAMP" ]; then
+            echo "the virtual environment was made for another folder"
+        else
+            echo "foreign $VENV was made for another folder"
+        fi
+    elif [ ! -e "$VENV/$STAMP" ] && ! "$VENV/bin/python" -m pip --version > /dev/null 2>&1; then
+        echo "the virtual environment has no working pip"
     fi
 }
 
-check_python() {  # PYTHON
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
-        die 3 "Python 3.10 or newer is needed, and $1 is $("$1" --version 2>&1 || true); PYTHON= chooses another"
+python_is_new_enough() {  # PYTHON
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
 }
 
-make_venv() {
-    command -v "$PYTHON" > /dev/null ||
-        die 3 "there is no $PYTHON: install Python 3.10 or newer (apt-get install python3 python3-venv)"
-    check_python "$PYTHON"
-    "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null ||
-        die 3 "$PYTHON cannot make virtual environments: install its venv module (apt-get install python3-venv)"
-    info "making $VENV with $("$PYTHON" --version)"
-    if ! "$PYTHON" -m venv --clear "$VENV" > "$PIP_LOG" 2>&1; then
+# What stands against making an environment with an interpreter, and the way out, or nothing.
+python_fault() {  # PYTHON
+    if ! command -v "$1" > /dev/null; then
+        echo "there is no $1: install Python 3.10 or newer (apt-get install python3 python3-venv)"
+    elif ! python_is_new_enough "$1"; then
+        echo "Python 3.10 or newer is needed, and $1 is $("$1" --version 2>&1 || true); PYTHON= chooses another"
+    elif ! "$1" -c 'import ensurepip, venv' 2>/dev/null; then
+        echo "$1 cannot make virtual environments: install its venv module (apt-get install python3-venv)"
+    fi
+}
+
+make_venv() {  # PYTHON FOLDER
+    local fault
+    fault=$(python_fault "$1")
+    if [ -n "$fault" ]; then die "$NOT_INSTALLED" "$fault"; fi
+    info "making $2 with $("$1" --version)"
+    if ! "$1" -m venv --clear "$2" > "$PIP_LOG" 2>&1; then
         show_end "$PIP_LOG"
-        die 3 "the virtual environment could not be made"
+        die "$NOT_INSTALLED" "the virtual environment could not be made: $(pip_fault)"
     fi
 }
 
-install_requirements() {
-    local file files=() what="the requirements"
-    if [ -e "$STAMP" ]; then what="the changed requirements"; fi
+# Why pip or venv failed, as far as its log tells, and the way out.
+pip_fault() {
+    local log
+    log=$(< "$PIP_LOG")
+    case $log in
+        *'No space left'* | *'Disk quota'*) echo "the disk is full; free room, then run this again" ;;
+        *'Permission denied'*) echo "a file may not be written; look at whose $WORKSPACE is" ;;
+        *NewConnectionError* | *NameResolutionError* | *'name resolution'* | *'Network is unreachable'* | \
+            *ProxyError* | *ConnectTimeoutError* | *ReadTimeoutError*)
+            echo "there is no network for pip; when it is there (HTTPS_PROXY, PIP_INDEX_URL?), run this again" ;;
+        *) echo "see $PIP_LOG, is the network up?" ;;
+    esac
+}
+
+install_requirements() {  # VENV WHAT
+    local file files=()
     while IFS= read -r file; do files+=(--requirement "$file"); done < <(requirement_files)
-    info "installing $what, which takes a minute (logs/pip.log)"
-    rm -f -- "$STAMP"   # what a failed or interrupted pip leaves is not what was asked for
-    if ! "$VENV/bin/python" -m pip install --no-input --disable-pip-version-check "${files[@]}" \
+    info "installing $2, which takes a minute (logs/pip.log)"
+    if ! "$1/bin/python" -m pip install --no-input --disable-pip-version-check "${files[@]}" \
         > "$PIP_LOG" 2>&1 < /dev/null; then
         show_end "$PIP_LOG"
-        die 3 "$what could not be installed, so nothing was started (is the network up?): see $PIP_LOG"
+        if [ "$1" != "$VENV" ]; then rm -rf -- "$1"; fi
+        die "$NOT_INSTALLED" "$2 could not be installed, so nothing was started or stopped: $(pip_fault)"
     fi
+    wanted_stamp "$(venv_tag "$1")" > "$1/$STAMP"
     INSTALLED=yes
 }
 
-# Makes venv/ where it is missing or broken, and fills it where the requirements changed.
+# Makes venv/ where it is missing or broken, and fills it. Where the requirements have
+# changed since, another one is made beside it, as services may run from the first: what
+# fails half-way has then touched nothing. NEXT_VENV is the one to use from now on.
 ensure_venv() {
-    local tag
-    tag=$(venv_tag) || tag=
-    if ! venv_is_sound "$tag"; then
-        make_venv
-        tag=$(venv_tag) || die 3 "the new virtual environment does not work: see $PIP_LOG"
+    local tag fault
+    NEXT_VENV=$VENV
+    tag=$(venv_tag "$VENV") || tag=
+    fault=$(venv_fault "$tag")
+    case $fault in
+        '') ;;
+        foreign\ *) die "$NOT_INSTALLED" "${fault#foreign }: move it away, and run this again" ;;
+        *)
+            info "$fault: making it anew"
+            make_venv "$PYTHON" "$VENV"
+            tag=$(venv_tag "$VENV") || die "$NOT_INSTALLED" "the new virtual environment does not work: see $PIP_LOG"
+            ;;
+    esac
+    python_is_new_enough "$VENV/bin/python" ||
+        die "$NOT_INSTALLED" "Python 3.10 or newer is needed, and $VENV has $("$VENV/bin/python" --version 2>&1): move it away, and run this again"
+    if [ ! -e "$VENV/$STAMP" ]; then
+        install_requirements "$VENV" "the requirements"
+    elif [ "$(< "$VENV/$STAMP")" != "$(wanted_stamp "$tag")" ]; then
+        NEXT_VENV=$VENVS/$(printf '%(%Y%m%d-%H%M%S)T' -1)-$$
+        mkdir -p -- "$VENVS" || die "$NO_RIGHT" "cannot write in $WORKSPACE"
+        make_venv "${PYTHON_CHOSEN:-$VENV/bin/python}" "$NEXT_VENV"
+        install_requirements "$NEXT_VENV" "the changed requirements"
     fi
-    check_python "$VENV/bin/python"
-    if [ "$(cat -- "$STAMP" 2>/dev/null)" != "$(wanted_stamp "$tag")" ]; then
-        install_requirements
-        wanted_stamp "$tag" > "$STAMP"
+}
+
+# From now on venv/ leads to the new environment. What runs goes on in the one before.
+use_next_venv() {
+    if [ "$NEXT_VENV" != "$VENV" ]; then
+        if [ ! -L "$VENV" ]; then mv -T -- "$VENV" "$VENVS/first-$$"; fi
+        ln -sfn -- "${NEXT_VENV#"$WORKSPACE"/}" "$VENV.new"
+        mv -T -- "$VENV.new" "$VENV"
     fi
     # shellcheck disable=SC1091
     source "$VENV/bin/activate"
 }
+
+# Environments that are not in use any more, by nobody.
+remove_old_venvs() {
+    local folder
+    for folder in "$VENVS"/*/; do
+        folder=${folder%/}
+        if [ ! -d "$folder" ] || [ "$folder" -ef "$VENV" ]; then continue; fi
+        if grep -qasF -- "$folder/" /proc/[0-9]*/{cmdline,environ,maps}; then continue; fi
+        rm -rf -- "$folder"
+    done
+}
+
+# ----- The processes
 
 pid_file() { printf '%s' "$WORKSPACE/$1.pid"; }
 log_file() { printf '%s' "$WORKSPACE/logs/$1.log"; }
@@ -347,7 +465,7 @@ record_pid() {  # SERVICE PID
     file=$(pid_file "$1")
     PID[$1]=$2
     { printf '%s\n' "$2" > "$file.new" && mv -f -- "$file.new" "$file"; } ||
-        warn "cannot write $file: stop $1 with kill $2"
+        warn "cannot write $file: $1 runs as PID $2"
 }
 
 # Sets PID[service] by its PID file; a file that names no process of ours goes.
@@ -365,41 +483,34 @@ find_running() {  # SERVICE
     return 1
 }
 
-# Prints nothing where the port is free, and otherwise `taken`, then `PID COMMAND`
-# of each process that listens on it. Tries the bind that the server will make,
-# and reads /proc: a small machine has no lsof and no ss.
-port_holders() {  # HOST PORT
-    python - "$1" "$2" <<'CODE'
-import errno, os, socket, sys
-from pathlib import Path
+# Any Python: the environment's, or the machine's before there is one.
+any_python() {
+    if [ -x "$VENV/bin/python" ]; then "$VENV/bin/python" "$@"; else "$PYTHON" "$@"; fi
+}
 
-host, port = sys.argv[1], int(sys.argv[2])
-try:
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            probe.bind(address)
-    sys.exit()
-except OSError as reason:
-    if reason.errno != errno.EADDRINUSE:
-        sys.exit()  # the server will say it better
-print("taken")
-sockets = set()
-for table in ("tcp", "tcp6"):
-    for line in Path("/proc/net", table).read_text().splitlines()[1:]:
-        field = line.split()
-        if field[3] == "0A" and int(field[1].rpartition(":")[2], 16) == port:
-            sockets.add(f"socket:[{field[9]}]")
-for process in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
-    try:
-        if any(os.readlink(entry) in sockets for entry in (process / "fd").iterdir()):
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
-            print(process.name, command.decode(errors="replace").strip())
-    except OSError:
-        continue
-CODE
+# Prints nothing where the port is free, and otherwise `taken`, then `PID COMMAND`
+# of each process that listens on it.
+port_holders() {  # HOST PORT
+    any_python "$CODE/backend/doctor/port_holders.py" "$1" "$2" 2>/dev/null || true
+}
+
+# Sets STATE[service] to running, dead (its PID file names no process of ours) or stopped,
+# and PID[service]. Changes nothing.
+locate() {  # SERVICE
+    local file pid='' holder
+    file=$(pid_file "$1")
+    STATE[$1]=stopped PID[$1]=
+    if [ -e "$file" ]; then
+        { read -r pid < "$file"; } 2>/dev/null || true
+        STATE[$1]=dead
+    fi
+    if is_ours "$1" "$pid"; then
+        STATE[$1]=running PID[$1]=$pid
+    elif [ -n "${PORT[$1]:-}" ]; then
+        while IFS= read -r holder; do   # started by hand, perhaps
+            if is_ours "$1" "${holder%% *}"; then STATE[$1]=running PID[$1]=${holder%% *}; fi
+        done < <(port_holders "${HOST[$1]}" "${PORT[$1]}")
+    fi
 }
 
 # Fails, and says by whom, when the port is taken. Where our own service has it,
@@ -433,7 +544,7 @@ launch() {  # SERVICE COMMAND...
     if command -v setsid > /dev/null; then detach=(setsid); fi
     # Appended to, where the specification has `>`: what the previous run said
     # before it died is what one wants to read.
-    printf '=== %(%F %T)T started by startup.sh\n' -1 >> "$log" || die 3 "cannot write $log"
+    printf '=== %(%F %T)T started by startup.sh\n' -1 >> "$log" || die "$NO_RIGHT" "cannot write $log"
     LOG_START[$service]=$(stat -c %s -- "$log")
     (
         trap - PIPE
@@ -453,7 +564,7 @@ fetch() {  # URL SECONDS
     if command -v curl > /dev/null; then
         curl --disable --silent --fail --noproxy '*' --max-time "$2" -- "$1" 2>/dev/null
     else
-        python - "$1" "$2" 2>/dev/null <<'CODE'
+        any_python - "$1" "$2" 2>/dev/null <<'CODE'
 import sys
 from urllib.request import ProxyHandler, build_opener
 
@@ -490,10 +601,12 @@ wait_healthy() {  # SERVICE
     return 1
 }
 
+# ----- start
+
 say_already_running() {  # SERVICE
     info "$1 is already running (PID ${PID[$1]})"
     if [ "$INSTALLED" = yes ]; then
-        warn "$1 still runs with the requirements of before: kill ${PID[$1]}, then run this again"
+        warn "$1 still runs with the requirements of before: $(again restart "$1")"
     fi
 }
 
@@ -511,16 +624,16 @@ settle_running() {  # SERVICE
             ;;
         2)
             error "$1 runs (PID ${PID[$1]}) but is not healthy at ${URL[$1]}/health; it is left as it is"
-            error "to start it anew: kill ${PID[$1]}, then run this again; the end of $(log_file "$1"):"
+            error "to start it anew: $(again restart "$1"); the end of $(log_file "$1"):"
             show_end "$(log_file "$1")"
             ;;
     esac
 }
 
 # Brings a service up, unless it is; HEALTH[service] then says how it is.
-bring_up() {  # SERVICE HOST PORT COMMAND...
-    local service=$1 host=$2 port=$3 outcome=0
-    shift 3
+bring_up() {  # SERVICE COMMAND...
+    local service=$1 host=${HOST[$1]} port=${PORT[$1]} outcome=0
+    shift
     if find_running "$service" && settle_running "$service"; then return; fi
     PID[$service]=
     if ! claim_port "$service" "$host" "$port"; then return; fi
@@ -586,7 +699,7 @@ bring_up_worker() {
 
 # One line for each service; fails when one of them is not up.
 summarize() {  # SERVICE...
-    local service line failed=0 files=()
+    local service line failed=0
     for service in "$@"; do
         printf -v line '%-13s%-10sPID %-9s%s  %s' "$service" "${HEALTH[$service]:-not up}" \
             "${PID[$service]:--}" "${URL[$service]:-}" "$(log_file "$service")"
@@ -595,66 +708,351 @@ summarize() {  # SERVICE...
             healthy | running) info "$line" ;;
             *) warn "$line" ;;
         esac
-        if [ -n "${PID[$service]:-}" ]; then files=("$(pid_file "$service")" "${files[@]}"); fi
     done
     if [ "${HEALTH[gpu_server]:-}" = degraded ]; then
         warn "ComfyUI does not answer at $COMFYUI_API_URL"
     fi
     if [ "$COMFYUI_ANSWERS" = yes ] && [ "${GENERATION_ENGINE,,}" = stub ]; then
         warn "ComfyUI answers, but images are placeholders: set GENERATION_ENGINE=comfyui in"
-        warn "$CODE/gpu_server/.env, then kill ${PID[gpu_server]} and run this again"
+        warn "$CODE/gpu_server/.env, then $(again restart gpu_server)"
     fi
-    if [ "${#files[@]}" != 0 ]; then info "stop with: kill \$(cat$(printf ' %q' "${files[@]}"))"; fi
+    info "stop with: $(again stop)"
     return "$failed"
 }
 
-start() {
-    local services=(gpu_server backend) hundredths
-    BEGUN=$(now)
+# What every command needs that changes something.
+prepare() {
     trap '' PIPE
     make_folders
     take_lock
-    info "starting in $WORKSPACE"
+    info "$1 in $WORKSPACE"
     write_env backend
     write_env gpu_server
     read_settings
+    check_settings
+    choose_services
     ensure_venv
-    bring_up gpu_server "$GPU_HOST" "$GPU_PORT" python server.py
-    bring_up backend "$BACKEND_HOST" "$BACKEND_PORT" \
-        uvicorn main:app --host "$BACKEND_HOST" --port "$BACKEND_PORT"
-    if [ -n "$DATABASE_URL_SET" ]; then
-        services+=(worker)
-        bring_up_worker
-    fi
+}
+
+# Where none was named, those that this workspace has.
+choose_services() {
+    if [ "${#SERVICES[@]}" != 0 ]; then return; fi
+    SERVICES=(gpu_server backend)
+    if [ -n "$DATABASE_URL_SET" ]; then SERVICES+=(worker); fi
     if bot_is_configured; then
-        services+=(telegram_bot)
-        bring_up_bot
+        SERVICES+=(telegram_bot)
     elif [ -n "${TELEGRAM_BOT_COMMAND:-}" ]; then
         warn "TELEGRAM_BOT_COMMAND is set, but there is no folder ${FOLDER[telegram_bot]}"
     else
         info "no Telegram bot is configured"
     fi
-    if ! summarize "${services[@]}"; then
+}
+
+bring_up_all() {
+    local service hundredths
+    for service in "${SERVICES[@]}"; do
+        case $service in
+            gpu_server) bring_up gpu_server python server.py ;;
+            backend) bring_up backend uvicorn main:app --host "${HOST[backend]}" --port "${PORT[backend]}" ;;
+            worker) bring_up_worker ;;
+            telegram_bot) bring_up_bot ;;
+        esac
+    done
+    if ! summarize "${SERVICES[@]}"; then
         error "not everything is up: see the lines above"
-        return 1
+        return "$FAILED"
     fi
+    remove_old_venvs
     hundredths=$(($(now) - BEGUN))
     info "everything is up, after $((hundredths / 100)).$((hundredths % 100 / 10)) s"
 }
 
+start() {
+    BEGUN=$(now)
+    prepare starting
+    use_next_venv
+    bring_up_all
+}
+
+# ----- stop
+
+# Seconds that a service may take: what it waits for its tasks, and then some.
+stop_seconds() {  # SERVICE
+    local drain=0
+    case $1 in backend | worker) drain=${DRAIN_SECONDS%%.*} ;; esac
+    if [[ ! $drain =~ ^[0-9]{1,5}$ ]]; then drain=60; fi   # not a number: it was not started with it
+    echo "$((10#$drain + 1 + STOP_WAIT))"
+}
+
+wait_gone() {  # PID SECONDS
+    local end
+    end=$(($(now) + $2 * 100))
+    while alive "$1"; do
+        if (($(now) >= end)); then return 1; fi
+        sleep 0.05
+    done
+}
+
+# The last look before a signal: nothing that is not ours gets one.
+signal() {  # NAME SERVICE
+    if is_ours "$2" "${PID[$2]}" && ! kill -s "$1" "${PID[$2]}" 2>/dev/null && alive "${PID[$2]}"; then
+        error "$2 (PID ${PID[$2]}) cannot be signalled: run this as its user"
+        return 1
+    fi
+}
+
+stop_service() {  # SERVICE
+    local seconds begun hundredths
+    locate "$1"
+    case ${STATE[$1]} in
+        stopped) info "$1 is not running" ;;
+        dead)
+            info "$1 is not running; removing its stale PID file"
+            rm -f -- "$(pid_file "$1")"
+            ;;
+    esac
+    if [ "${STATE[$1]}" != running ]; then return; fi
+    seconds=$(stop_seconds "$1") begun=$(now)
+    info "stopping $1 (PID ${PID[$1]}), which may take up to $seconds s"
+    signal TERM "$1" || return 1
+    if ! wait_gone "${PID[$1]}" "$seconds"; then
+        warn "$1 has not ended after $seconds s: killing it"
+        signal KILL "$1" || return 1
+        if ! wait_gone "${PID[$1]}" 5; then
+            error "$1 (PID ${PID[$1]}) does not end though it was killed: its disk or its GPU hangs, dmesg may say more"
+            return 1
+        fi
+    fi
+    rm -f -- "$(pid_file "$1")"
+    hundredths=$(($(now) - begun))
+    info "$1 has stopped, after $((hundredths / 100)).$((hundredths % 100 / 10)) s"
+}
+
+# In the reverse order: what runs tasks needs the GPU service until it has ended.
+stop_all() {  # SERVICE...
+    local place failed=0
+    for ((place = $#; place > 0; place--)); do stop_service "${!place}" || failed=$FAILED; done
+    return "$failed"
+}
+
+stop() {
+    check_number STOP_WAIT "$STOP_WAIT" 3600
+    find_workspace
+    read_settings
+    if [ -w "$WORKSPACE" ]; then take_lock; fi
+    if [ -w "$WORKSPACE/logs" ]; then STARTUP_LOG=$WORKSPACE/logs/startup.log; fi
+    if [ "${#SERVICES[@]}" = 0 ]; then known_services; fi
+    stop_all "${SERVICES[@]}"
+}
+
+# ----- restart
+
+# Starts the new program beside what runs, on a data folder of its own and no port.
+check_start() {  # SERVICE
+    local log=$WORKSPACE/logs/$1-check.log package=$1 outcome=0
+    case $1 in
+        worker)
+            if [[ " ${SERVICES[*]} " == *' backend '* ]]; then return; fi   # the same program
+            package=backend
+            ;;
+        telegram_bot) return ;;   # of which nothing is known
+    esac
+    (cd -- "$CODE" && "$NEXT_VENV/bin/python" -m "$package.doctor.check_start") > "$log" 2>&1 < /dev/null || outcome=$?
+    if [ "$outcome" != 0 ]; then
+        error "$1 would not start, so nothing was stopped; the end of $log:"
+        show_end "$log"
+        return 1
+    fi
+    rm -f -- "$log"
+}
+
+check_starts() {  # SERVICE...
+    local service pids=() pid failed=0
+    info "trying the program that is to be started"
+    for service in "$@"; do
+        check_start "$service" &
+        pids+=("$!")
+    done
+    for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+    return "$failed"
+}
+
+restart() {
+    BEGUN=$(now)
+    prepare restarting
+    if ! check_starts "${SERVICES[@]}"; then
+        if [ "$NEXT_VENV" != "$VENV" ]; then rm -rf -- "$NEXT_VENV"; fi
+        die "$FAILED" "what runs goes on as it was: see the lines above"
+    fi
+    stop_all "${SERVICES[@]}" || die "$FAILED" "nothing was started: see the lines above"
+    use_next_venv
+    INSTALLED=no   # what is started from here on has them
+    bring_up_all
+}
+
+# ----- status
+
+# Those that a workspace always has, and those that it has at the moment.
+known_services() {
+    SERVICES=(gpu_server backend)
+    if [ -n "$DATABASE_URL_SET" ] || [ -e "$(pid_file worker)" ]; then SERVICES+=(worker); fi
+    if bot_is_configured || [ -e "$(pid_file telegram_bot)" ]; then SERVICES+=(telegram_bot); fi
+}
+
+# Since when a process runs, and its memory in MB.
+age_and_memory() {  # PID
+    local stat fields since name value megabytes='?'
+    { read -r stat < "/proc/$1/stat"; } 2>/dev/null || return 0
+    read -r -a fields <<< "${stat##*) }"
+    # In clock ticks since boot, of which every Linux makes a hundred a second.
+    printf -v since '%(%s)T' -1
+    since=$((since - ($(now) - fields[19]) / 100))
+    while read -r name value _; do
+        if [ "$name" = VmRSS: ]; then megabytes=$((value / 1024)); fi
+    done 2>/dev/null < "/proc/$1/status"
+    printf 'since %(%F %T)T  %4s MB' "$since" "$megabytes"
+}
+
+health_of() {  # SERVICE
+    local body
+    if [ -z "${PORT[$1]:-}" ]; then
+        HEALTH[$1]=
+    elif body=$(fetch "${URL[$1]}/health" "$((STARTUP_WAIT < 8 ? STARTUP_WAIT : 8))"); then
+        read_health "$1" "$body"
+    else
+        HEALTH[$1]='does not answer'
+    fi
+}
+
+show_status() {  # SERVICE; returns its LSB code
+    local line colour=32 code=0
+    locate "$1"
+    case ${STATE[$1]} in
+        running)
+            health_of "$1"
+            case ${HEALTH[$1]} in
+                'does not answer' | unhealthy) colour=31 code=4 ;;
+                degraded) colour=33 ;;
+            esac
+            printf -v line '%-13srunning  PID %-8s %s  %s%s' "$1" "${PID[$1]}" "$(age_and_memory "${PID[$1]}")" \
+                "${PORT[$1]:+port ${PORT[$1]}  }" "${HEALTH[$1]}"
+            ;;
+        dead)
+            printf -v line '%-13sdead     its PID file is there: %s' "$1" "$(again start)"
+            colour=31 code=1
+            ;;
+        stopped)
+            printf -v line '%-13sstopped' "$1"
+            colour=33 code=3
+            ;;
+    esac
+    show "$colour" "$line"
+    return "$code"
+}
+
+# Of several services the worst: dead, then not healthy, then stopped.
+status() {
+    local service code worst=0
+    check_number STARTUP_WAIT "$STARTUP_WAIT" 3600
+    find_workspace
+    read_settings
+    if [ "${#SERVICES[@]}" = 0 ]; then known_services; fi
+    for service in "${SERVICES[@]}"; do
+        code=0
+        show_status "$service" || code=$?
+        case $worst$code in
+            0? | ?1 | 34) worst=$code ;;
+        esac
+    done
+    return "$worst"
+}
+
+# ----- logs
+
+# One tail for all files, which goes on through a rotation; what it says of which file
+# comes next (`==> FILE <==`) becomes the prefix of each line.
+prefixed() {
+    local line name='' held=no
+    while IFS= read -r line || [ -n "$line" ]; do
+        if [[ $line =~ ^'==> '.*/([a-z_]+)\.log' <=='$ ]]; then
+            name=${BASH_REMATCH[1]} held=no
+            continue
+        fi
+        if [ "$held" = yes ]; then printf '%-13s| \n' "$name"; fi
+        if [ -z "$line" ]; then
+            held=yes   # the one in front of `==>` is tail's
+        else
+            held=no
+            printf '%-13s| %s\n' "$name" "$line"
+        fi
+    done
+}
+
+logs() {  # [SERVICE] [-n LINES] [--no-follow]
+    local lines=$LOG_LINES follow=(-F) service files=()
+    while (($# > 0)); do
+        case $1 in
+            -n)
+                [[ ${2:-} =~ ^[0-9]{1,9}$ ]] || wrong_argument "-n needs a number of lines"
+                lines=$2
+                shift
+                ;;
+            --no-follow) follow=() ;;
+            *) take_service "$1" ;;
+        esac
+        shift
+    done
+    find_workspace
+    read_settings
+    if [ "${#SERVICES[@]}" = 0 ]; then known_services; fi
+    for service in "${SERVICES[@]}"; do
+        if [ -e "$(log_file "$service")" ] || [ "${#follow[@]}" != 0 ]; then files+=("$(log_file "$service")"); fi
+    done
+    if ! compgen -G "$(printf '%q' "$WORKSPACE/logs/")*.log" > /dev/null || [ "${#files[@]}" = 0 ]; then
+        error "there is no log in $WORKSPACE/logs yet: $(again start)"
+        return "$FAILED"
+    fi
+    if [ "${#SERVICES[@]}" = 1 ]; then
+        exec tail -n "$lines" "${follow[@]}" -- "${files[@]}" 2>/dev/null
+    fi
+    # -v: the name too where there is one file so far.
+    tail -v -n "$lines" "${follow[@]}" -- "${files[@]}" 2>/dev/null | prefixed
+}
+
+# ----- The command line
+
+wrong_argument() {  # TEXT
+    usage >&2
+    printf '\n%s\n' "$1" >&2
+    exit "$WRONG_ARGUMENT"
+}
+
+take_service() {  # NAME
+    local service
+    if [ "${#SERVICES[@]}" != 0 ]; then wrong_argument "one service at a time, or none for all"; fi
+    for service in "${EVERY_SERVICE[@]}"; do
+        if [ "$1" = "$service" ]; then
+            SERVICES=("$service")
+            return
+        fi
+    done
+    wrong_argument "there is no service '$1', only ${EVERY_SERVICE[*]}"
+}
+
 main() {
     local command=${1-start}
-    if (($# > 1)); then
-        usage >&2
-        exit 2
-    fi
+    if (($# > 0)); then shift; fi
     case $command in
-        start) start ;;
-        help | -h | --help) usage ;;
-        *)
-            usage >&2
-            exit 2
+        start | stop | restart | status)
+            while (($# > 0)); do
+                take_service "$1"
+                shift
+            done
+            "$command"
             ;;
+        logs) logs "$@" ;;
+        help | -h | --help) usage ;;
+        *) wrong_argument "there is no command '$command'" ;;
     esac
 }
 

@@ -31,3 +31,22 @@ def running(shared: Workspace) -> Workspace:
         result = shared.run()
         assert result.returncode == 0, result.stdout + result.stderr
     return shared
+
+
+@pytest.fixture(scope="package")
+def shared_stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A workspace of two programs that only look like the services."""
+    scratch = Workspace(tmp_path_factory.mktemp("stand-ins") / "a workspace")
+    scratch.stand_in()
+    yield scratch
+    scratch.clean_up()
+
+
+@pytest.fixture
+def quick(shared_stand_ins: Workspace) -> Workspace:
+    """The workspace of the stand-ins, both up, whatever the test before did to them."""
+    shared_stand_ins.stand_in()
+    if not shared_stand_ins.is_up():
+        result = shared_stand_ins.run()
+        assert result.returncode == 0, result.stdout + result.stderr
+    return shared_stand_ins

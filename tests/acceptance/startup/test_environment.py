@@ -51,23 +51,37 @@ def test_a_service_that_runs_on_old_requirements_is_named(running: Workspace) ->
 def test_a_failing_pip_is_shown_and_nothing_starts(workspace: Workspace) -> None:
     (workspace.record / "pip-fails").touch()
     result = workspace.run()
-    assert result.returncode == 3
+    assert result.returncode == 5
     assert "    | ERROR: no network today" in result.stderr
     assert "the requirements could not be installed" in result.stderr
     assert workspace.processes() == []
 
 
 def test_a_failing_update_is_tried_again(running: Workspace) -> None:
-    installs = running.installs()
-    requirements = running.path / "backend" / "requirements.txt"
-    before = requirements.read_text()
+    installs, requirements = running.installs(), running.path / "backend" / "requirements.txt"
     (running.record / "pip-fails").touch()
-    requirements.write_text(before + "idna\n")
+    requirements.write_text(requirements.read_text() + "idna\n")
     assert "the changed requirements could not be installed" in running.run().stderr
     (running.record / "pip-fails").unlink()
-    requirements.write_text(before)
     running.run()
     assert running.installs() == installs + 2
+
+
+NO_NETWORK = "NewConnectionError('Failed to establish a new connection: [Errno 101]')"
+DISK_FULL = (
+    "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [(NO_NETWORK, "there is no network for pip"), (DISK_FULL, "the disk is full; free room")],
+)
+def test_the_way_out_of_a_failing_pip_is_told(workspace: Workspace, said: str, told: str) -> None:
+    (workspace.record / "pip-fails").write_text(said)
+    result = workspace.run()
+    assert result.returncode == 5
+    assert told in result.stderr.splitlines()[-1]
 
 
 def no_pip(venv: Path) -> None:
@@ -111,7 +125,7 @@ def test_a_foreign_environment_is_not_deleted(workspace: Workspace) -> None:
     make(workspace.path / "venv", workspace.record)
     of_another_folder(workspace.path / "venv")
     result = workspace.run()
-    assert result.returncode == 3
+    assert result.returncode == 5
     assert "was made for another folder: move it away" in result.stderr
     assert workspace.calls("venv") == []
 
@@ -121,14 +135,14 @@ def test_a_folder_that_is_no_environment_is_not_deleted(workspace: Workspace) ->
     kept.parent.mkdir()
     kept.touch()
     result = workspace.run()
-    assert result.returncode == 3
+    assert result.returncode == 5
     assert "is not a virtual environment" in result.stderr
     assert kept.exists()
 
 
 def test_a_missing_python_is_one_clear_line(workspace: Workspace) -> None:
     result = workspace.run(PYTHON="python3.99")
-    assert result.returncode == 3
+    assert result.returncode == 5
     [line] = result.stderr.splitlines()
     assert "there is no python3.99" in line
     assert "apt-get install python3 python3-venv" in line
@@ -151,7 +165,7 @@ exec "{sys.executable}" "$@"
 def test_an_old_python_is_one_clear_line(workspace: Workspace) -> None:
     """Spec: Prerequisites Verification, 'Python 3.10+ available'."""
     result = workspace.run(PYTHON=limited_python(workspace, "version_info"))
-    assert result.returncode == 3
+    assert result.returncode == 5
     [line] = result.stderr.splitlines()
     assert "Python 3.10 or newer is needed" in line
     assert "Python 3.9.18" in line
@@ -159,7 +173,7 @@ def test_an_old_python_is_one_clear_line(workspace: Workspace) -> None:
 
 def test_a_missing_venv_module_names_the_package(workspace: Workspace) -> None:
     result = workspace.run(PYTHON=limited_python(workspace, "ensurepip"))
-    assert result.returncode == 3
+    assert result.returncode == 5
     [line] = result.stderr.splitlines()
     assert "apt-get install python3-venv" in line
     assert not (workspace.path / "venv").exists()
@@ -168,6 +182,6 @@ def test_a_missing_venv_module_names_the_package(workspace: Workspace) -> None:
 def test_logs_that_cannot_be_written_are_one_clear_line(workspace: Workspace) -> None:
     (workspace.path / "logs").touch()
     result = workspace.run()
-    assert result.returncode == 3
+    assert result.returncode == 4
     [line] = result.stderr.splitlines()
     assert f"cannot write in {workspace.path} and its logs/" in line

@@ -40,7 +40,7 @@ def test_the_template_sets_what_is_specified(service: str) -> None:
 
 def refused(workspace: Workspace) -> None:
     """Runs the script up to a wrong setting: the .env are written, nothing is started."""
-    assert workspace.run(BACKEND_PORT="wrong").returncode == 2
+    assert workspace.run(BACKEND_PORT="wrong").returncode == 6
 
 
 def test_the_first_run_writes_the_workspaces_paths(workspace: Workspace) -> None:
@@ -118,7 +118,7 @@ def test_an_env_is_read_as_the_services_read_it(workspace: Workspace, line: str)
     env.write_text(line)
     del workspace.environment["BACKEND_PORT"]
     result = workspace.run()
-    assert result.returncode == 2
+    assert result.returncode == 6
     said = re.search("BACKEND_PORT is '(.*)': it has to be a number", result.stderr)
     assert said is not None
     assert said[1] == dotenv_values(env)["BACKEND_PORT"]
@@ -140,7 +140,7 @@ def test_the_environment_wins_over_an_env(workspace: Workspace, name: str) -> No
 @pytest.mark.parametrize("port", ["0", "65536", "99999999999999999999", "-1", "8000.0"])
 def test_a_port_that_is_none_is_one_clear_line(workspace: Workspace, port: str) -> None:
     result = workspace.run(GPU_SERVER_PORT=port)
-    assert result.returncode == 2
+    assert result.returncode == 6
     [line] = result.stderr.splitlines()
     assert f"GPU_SERVER_PORT is '{port}': it has to be a number from 1 to 65535" in line
 
@@ -177,6 +177,6 @@ def test_services_listen_where_the_settings_say(workspace: Workspace) -> None:
 
 def test_a_health_wait_that_is_no_number_is_one_clear_line(workspace: Workspace) -> None:
     result = workspace.run(STARTUP_WAIT="soon")
-    assert result.returncode == 2
+    assert result.returncode == 6
     assert len(result.stderr.splitlines()) == 1
     assert workspace.processes() == []

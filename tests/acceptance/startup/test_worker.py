@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.startup.workspace import Workspace, command_of
+from tests.acceptance.startup.workspace import Workspace, command_of, wait_until
 from tests.postgresql_server import postgresql_server
 
 
@@ -33,8 +33,8 @@ def test_with_a_database_the_worker_is_started_with_its_log_and_pid_file(
     again = workspace.run()
     assert (again.returncode, workspace.pid("worker")) == (0, pid)
     assert "worker is already running" in again.stdout
+    wait_until(lambda: "started, 2 slots" in workspace.log("worker"), "the worker works")
     workspace.kill("worker")
-    assert "started, 2 slots" in workspace.log("worker")
 
 
 def test_worker_that_does_not_know_its_gpu_service_is_told_with_its_log(

@@ -23,7 +23,15 @@ SERVICES = ("gpu_server", "backend")
 DEADLINE = 20.0
 """Seconds after which a condition that has not come is a failure."""
 
-OURS = {"workspace", "python", "startup_wait", "telegram_bot_command", "no_color", "virtual_env"}
+OURS = {
+    "workspace",
+    "python",
+    "startup_wait",
+    "stop_wait",
+    "telegram_bot_command",
+    "no_color",
+    "virtual_env",
+}
 
 
 def is_free(port: int) -> bool:
@@ -71,6 +79,26 @@ def plain_environment() -> dict[str, str]:
     """This process's environment without anything that sets the services or the script."""
     names = OURS | set(BackendSettings.model_fields) | set(GpuSettings.model_fields)
     return {name: value for name, value in os.environ.items() if name.lower() not in names}
+
+
+GPU_SERVER_STAND_IN = """
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Healthy(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status": "healthy"}')
+
+HTTPServer(("", int(os.environ["GPU_SERVER_PORT"])), Healthy).serve_forever()
+"""
+BACKEND_STAND_IN = """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"status": "healthy"}'})
+"""
 
 
 class Workspace:
@@ -140,6 +168,10 @@ class Workspace:
         """The status code of a service's health check."""
         return httpx.get(self.url(service), trust_env=False).status_code
 
+    def is_listening(self, service: str) -> bool:
+        """Whether anybody listens on a service's port."""
+        return not is_free(self.ports[service])
+
     def is_up(self) -> bool:
         """Whether both services run by their PID files, and answer."""
         if not all(self.pid_file(service).exists() for service in SERVICES):
@@ -159,6 +191,11 @@ class Workspace:
         """For tests of what comes before the services: both end at once, and quietly."""
         for service in SERVICES:
             self.replace(service, "raise SystemExit(1)")
+
+    def stand_in(self) -> None:
+        """For tests of what does not depend on what the services do: two that start quickly."""
+        self.replace("gpu_server", GPU_SERVER_STAND_IN)
+        self.replace("backend", BACKEND_STAND_IN)
 
     def calls(self, tool: str) -> list[list[str]]:
         """What `pip` or `venv` was called with so far."""

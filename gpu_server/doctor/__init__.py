@@ -1,0 +1,1 @@
+"""What an operator asks when something does not work: `./startup.sh doctor`, of the GPU service."""

@@ -1,0 +1,178 @@
+"""`git pull && ./startup.sh restart`: what cannot work is found before anything is stopped."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.acceptance.processes import Program
+from tests.acceptance.startup.workspace import (
+    REPOSITORY,
+    SERVICES,
+    Workspace,
+    free_port,
+    is_alive,
+    wait_until,
+)
+
+TASKS = 21
+
+
+def pids(workspace: Workspace) -> list[int]:
+    """The PIDs in both PID files."""
+    return [workspace.pid(service) for service in SERVICES]
+
+
+def require(workspace: Workspace, line: str) -> None:
+    """As an update that brings a new requirement."""
+    with (workspace.path / "backend" / "requirements.txt").open("a") as requirements:
+        requirements.write(f"{line}\n")
+
+
+def environment_of(pid: int) -> Path:
+    """The folder of the virtual environment that a process was started from."""
+    words = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return Path(next(word for word in words if word.startswith("VIRTUAL_ENV="))[12:])
+
+
+def test_both_services_are_started_anew(running: Workspace) -> None:
+    before = pids(running)
+    result = running.run("restart")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not set(before) & set(pids(running))
+    assert running.is_up()
+
+
+def test_a_named_service_is_restarted_alone(running: Workspace) -> None:
+    gpu_server, backend = pids(running)
+    assert running.run("restart", "backend").returncode == 0
+    assert running.pid("gpu_server") == gpu_server
+    assert running.pid("backend") != backend
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"REQUEST_TIMEOUT": "soon"}, "The backend cannot start: REQUEST_TIMEOUT is 'soon'"),
+        ({"STYLES_PATH": "/nowhere"}, "The backend cannot start"),
+        ({"GENERATION_ENGINE": "magic"}, "The GPU service cannot start: GENERATION_ENGINE"),
+    ],
+)
+def test_a_setting_that_would_not_start_stops_nothing(
+    running: Workspace, setting: dict[str, str], told: str
+) -> None:
+    before = pids(running)
+    result = running.run("restart", **setting)
+    assert result.returncode == 1
+    assert told in result.stderr
+    assert "what runs goes on as it was" in result.stderr
+    assert pids(running) == before
+    assert running.is_up()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_program_that_would_not_start_stops_nothing(running: Workspace, service: str) -> None:
+    before, main = pids(running), running.path / service / "main.py"
+    sound = main.read_text()
+    main.write_text(f"import a_module_that_is_not_there\n{sound}")
+    try:
+        result = running.run("restart")
+    finally:
+        main.write_text(sound)
+    assert result.returncode == 1
+    assert f"{service} would not start, so nothing was stopped" in result.stderr
+    assert "No module named 'a_module_that_is_not_there'" in result.stderr
+    assert pids(running) == before
+
+
+def test_a_failing_pip_stops_nothing(running: Workspace) -> None:
+    before, environment = pids(running), (running.path / "venv").resolve()
+    (running.record / "pip-fails").touch()
+    require(running, "a-package")
+    try:
+        result = running.run("restart")
+    finally:
+        (running.record / "pip-fails").unlink()
+    assert result.returncode == 5
+    assert "could not be installed, so nothing was started or stopped" in result.stderr
+    assert pids(running) == before
+    assert (running.path / "venv").resolve() == environment
+    assert running.is_up()
+
+
+def test_changed_requirements_are_installed_beside_what_runs(running: Workspace) -> None:
+    venv, before = running.path / "venv", pids(running)
+    require(running, "another-package")
+    running.run("restart", "backend")
+    new = venv.resolve()
+    assert new.parent == running.path / ".venvs"
+    assert environment_of(running.pid("backend")) == new
+    assert environment_of(running.pid("gpu_server")) != new
+    assert running.pid("gpu_server") == before[0]
+    assert running.run("restart", "gpu_server").returncode == 0
+    assert environment_of(running.pid("gpu_server")) == new
+    assert [*new.parent.iterdir()] == [new]  # The one before is not in use any more.
+
+
+def test_a_restart_starts_what_was_stopped(running: Workspace) -> None:
+    running.run("stop", "backend")
+    assert running.run("restart", "backend").returncode == 0
+    assert running.is_up()
+
+
+@pytest.fixture
+def comfyui(tmp_path: Path) -> Iterator[Program]:
+    """A ComfyUI whose first job runs until that is allowed to end."""
+    port = free_port()
+    options = ["--fault", "hang:once", "--executions", str(tmp_path / "executions")]
+    program = Program(
+        [sys.executable, "-m", "tests.fake_comfyui", "--port", str(port), *options],
+        REPOSITORY,
+        port,
+        tmp_path / "comfyui.log",
+        "/system_stats",
+    )
+    program.start()
+    yield program
+    program.stop()
+
+
+def counted(workspace: Workspace) -> dict[str, int]:
+    """How many tasks there are in each state."""
+    url = workspace.url("backend", "/tasks?limit=100")
+    states = [task["status"] for task in httpx.get(url, trust_env=False).json()["tasks"]]
+    return {state: states.count(state) for state in states}
+
+
+def test_an_update_loses_no_task(shared: Workspace, comfyui: Program, tmp_path: Path) -> None:
+    """With one running in ComfyUI and twenty queued; none runs twice."""
+    with_comfyui = {
+        "GENERATION_ENGINE": "comfyui",
+        "COMFYUI_API_URL": comfyui.url,
+        "DRAIN_SECONDS": "0",
+        "DATA_PATH": str(tmp_path / "data"),
+        "OBJECT_INFO_PATH": str(tmp_path / "object_info.json"),
+    }
+    assert shared.run("restart", **with_comfyui).returncode == 0
+    for number in range(TASKS):
+        body: dict[str, Any] = {"mode": "free", "prompt": f"lighthouse {number}"}
+        answer = httpx.post(shared.url("backend", "/generate"), json=body, trust_env=False)
+        assert answer.status_code == 200, answer.text
+    executions = tmp_path / "executions"
+    wait_until(executions.exists, "ComfyUI runs the first")
+    before = pids(shared)
+    require(shared, "an-update")
+    result = shared.run("restart", **with_comfyui)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert not any(map(is_alive, before))
+    assert sum(counted(shared).values()) == TASKS
+    assert counted(shared).get("done", 0) == 0
+    httpx.post(f"{comfyui.url}/fake/faults", json={"clear": "all"}, trust_env=False)
+    wait_until(lambda: counted(shared) == {"done": TASKS}, "all are done")
+    events = [json.loads(line) for line in executions.read_text().splitlines()]
+    assert sum(event["event"] == "started" for event in events) == TASKS
+    shared.run("stop")
