@@ -13,6 +13,8 @@ class Scope(str, Enum):
     """Sending tasks, and changing those that it sent."""
     READ = "read"
     """Seeing its tasks and what they made, and what can be asked for."""
+    METRICS = "metrics"
+    """What a monitoring system reads: numbers of all tasks, and none of the tasks."""
     ADMIN = "admin"
     """All of that for everybody's tasks, and what an operator does."""
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -14,6 +15,7 @@ from backend.clients.gpu_client import GPUClient
 from backend.clients.signature import RequestSignature
 from backend.config import Settings
 from backend.errors import StorageUnavailable
+from backend.metrics.work import UNCOUNTED, WorkMetrics
 from backend.services.attempt import AttemptRunner
 from backend.services.catalogue import ModeCatalogue
 from backend.services.exchange import LiveExchange
@@ -81,6 +83,7 @@ async def running_engine(
     *,
     runs: Callable[[GPUService], bool],
     make_stores: MakeStores = stores_of,
+    metrics: WorkMetrics = UNCOUNTED,
 ) -> AsyncIterator[Engine]:
     """The engine of this process; it works for those GPU services that it `runs`."""
     async with AsyncExitStack() as stack:
@@ -96,6 +99,8 @@ async def running_engine(
                 for url in settings.gpu_service_urls
             ]
         )
+        catalogue = ModeCatalogue(services, settings.mode_workflows)
+        _watch(metrics, services, catalogue)
         own = [service for service in services if runs(service)]
         stores = make_stores(settings, worker=bool(own))
         await _open(stores)
@@ -112,10 +117,10 @@ async def running_engine(
             max_attempts=settings.max_attempts,
             hold_seconds=settings.hold_seconds,
             recover_seconds=min(RECOVER_SECONDS, settings.stalled_after / 4),
+            metrics=metrics,
         )
         await stack.enter_async_context(upkeep)
         await stack.enter_async_context(services.kept_fresh())
-        catalogue = ModeCatalogue(services, settings.mode_workflows)
         engine = Engine(
             store=stores.tasks,
             outputs=stores.outputs,
@@ -127,7 +132,8 @@ async def running_engine(
             upkeep=upkeep,
             shared=stores.shared,
             workers=[
-                _worker(settings, stores, services, service, catalogue, live) for service in own
+                _worker(settings, stores, services, service, catalogue, live, metrics)
+                for service in own
             ],
         )
         if stores.shared is not None:
@@ -135,6 +141,12 @@ async def running_engine(
         for worker in engine.workers:
             await stack.enter_async_context(worker)
         yield engine
+
+
+def _watch(metrics: WorkMetrics, services: GPUServices, catalogue: ModeCatalogue) -> None:
+    metrics.knows_mode = catalogue.knows
+    for service in services:
+        metrics.watch_service(service.url, partial(getattr, service, "answers"))
 
 
 async def _open(stores: Stores) -> None:
@@ -164,6 +176,7 @@ def _worker(
     service: GPUService,
     catalogue: ModeCatalogue,
     live: LiveHub,
+    metrics: WorkMetrics,
 ) -> TaskWorker:
     runner = AttemptRunner(
         service.client, stores.outputs, live, settings.request_timeout, catalogue.timeout
@@ -177,4 +190,5 @@ def _worker(
         slots=settings.worker_concurrency,
         max_attempts=settings.max_attempts,
         pace=Pace(hold=settings.hold_seconds),
+        metrics=metrics,
     )

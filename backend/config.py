@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     retention_gb: float = Field(20, ge=0)
     drain_seconds: float = Field(5, ge=0)
     hold_seconds: float = Field(20, ge=0, le=60)
+    worker_metrics_port: int = Field(0, ge=0, le=65535)
     stalled_after: float = Field(20, ge=1)
     mode_workflows: dict[str, str] = {"free": "free_generation"}
     styles_path: Path = HERE / "styles.json"

@@ -20,6 +20,8 @@ from backend.config import Settings, get_settings
 from backend.connections import ConnectionKeeper, running_server
 from backend.errors import BackendError
 from backend.garbage import Garbage
+from backend.metrics.backend import BackendMetrics
+from backend.metrics.requests import RequestMeter
 from backend.probing import liveness_of, readiness_of
 from backend.problem_docs import document_problems, short_id
 from backend.problems import add_error_handlers
@@ -38,6 +40,7 @@ from backend.routers import (
     uploads,
     web,
 )
+from backend.routers import metrics as metrics_routes
 from backend.routers import webhooks as webhook_routes
 from backend.services.readiness import Readiness
 from backend.services.retention import Retention
@@ -68,6 +71,7 @@ TAGS = [
     {"name": "webhooks", "description": "What webhooks were told."},
     {"name": "access", "description": "How whoever asks stands."},
     {"name": "keys", "description": "Who may ask."},
+    {"name": "metrics", "description": "What is counted, for Prometheus."},
 ]
 MEGABYTE = 1024 * 1024
 ROUTERS = (
@@ -84,6 +88,7 @@ ROUTERS = (
     queue,
     keys,
     web,
+    metrics_routes,
 )
 EXPOSED_HEADERS = [
     "Content-Disposition",
@@ -100,12 +105,13 @@ EXPOSED_HEADERS = [
 
 def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastAPI:
     """The application for these settings; nothing is opened before it starts."""
+    metrics = BackendMetrics(settings.api_version, settings.max_queued_tasks)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         setup_logging(settings.log_level.value, settings.log_format.value)
         _log_start(settings)
-        async with _running(settings, make_stores) as state:
+        async with _running(settings, make_stores, metrics) as state:
             app.state.backend = state
             yield
         log.info("%s stopped", settings.api_title)
@@ -131,6 +137,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
         expose_headers=EXPOSED_HEADERS,
     )
     app.add_middleware(StreamGate)
+    app.add_middleware(RequestMeter, metrics=metrics.requests)
     app.add_middleware(StartFailure, name="The backend", expected=BackendError)
     for module in ROUTERS:
         app.include_router(module.router)
@@ -140,7 +147,9 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
 
 
 @asynccontextmanager
-async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator[BackendState]:
+async def _running(
+    settings: Settings, make_stores: MakeStores, metrics: BackendMetrics
+) -> AsyncIterator[BackendState]:
     """Everything that a running backend holds."""
     async with AsyncExitStack() as stack:
         server = running_server()
@@ -151,7 +160,10 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
         # With a database, each GPU service has a worker process of its own beside it.
         engine = await stack.enter_async_context(
             running_engine(
-                settings, runs=lambda _: not settings.database_url, make_stores=make_stores
+                settings,
+                runs=lambda _: not settings.database_url,
+                make_stores=make_stores,
+                metrics=metrics.work,
             )
         )
         await stack.enter_async_context(
@@ -166,7 +178,7 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
         outward = Outward(settings.outbound_allow)
         stack.push_async_callback(outward.close)
         display = display_of(settings, engine)
-        webhooks = webhooks_of(settings, engine, display, outward)
+        webhooks = webhooks_of(settings, engine, display, outward, metrics)
         if webhooks is not None:
             engine.live.on_changed = webhooks.wake
             await stack.enter_async_context(webhooks)
@@ -175,7 +187,16 @@ async def _running(settings: Settings, make_stores: MakeStores) -> AsyncIterator
         stack.enter_context(on_stop_signal(stop))
         await stack.enter_async_context(Garbage(server))
         yield state_of(
-            settings, engine, display, styles, room, readiness, liveness, outward, webhooks
+            settings,
+            engine,
+            display,
+            styles,
+            room,
+            readiness,
+            liveness,
+            outward,
+            webhooks,
+            metrics,
         )
 
 

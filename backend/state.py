@@ -12,6 +12,7 @@ from backend.clients.image_fetcher import ImageFetcher
 from backend.clients.outward import Outward
 from backend.clients.webhook_client import WebhookClient
 from backend.config import Settings
+from backend.metrics.backend import BackendMetrics
 from backend.services.access import AccessService
 from backend.services.admission import Admission
 from backend.services.catalogue import ModeCatalogue
@@ -27,6 +28,7 @@ from backend.services.rate_limits import RateLimits
 from backend.services.readiness import Liveness, Readiness
 from backend.services.retrying import TaskRetry
 from backend.services.room import Room
+from backend.services.scrape import Scrape
 from backend.services.styles import Style
 from backend.services.task_display import TaskDisplay
 from backend.services.task_story import TaskStory
@@ -46,6 +48,7 @@ class BackendState:
     health: HealthService
     readiness: Readiness
     liveness: Liveness
+    scrape: Scrape
     generation: GenerationRouter
     tasks: TaskService
     story: TaskStory
@@ -78,14 +81,18 @@ def display_of(settings: Settings, engine: Engine) -> TaskDisplay:
 
 
 def webhooks_of(
-    settings: Settings, engine: Engine, display: TaskDisplay, outward: Outward
+    settings: Settings,
+    engine: Engine,
+    display: TaskDisplay,
+    outward: Outward,
+    metrics: BackendMetrics,
 ) -> WebhookDeliverer | None:
     """What tells webhooks; None where there is no secret to sign with."""
     secret = webhook_secret(settings)
     if secret is None:
         return None
     client = WebhookClient(outward.http, secret)
-    return WebhookDeliverer(engine.outbox, engine.store, display, client)
+    return WebhookDeliverer(engine.outbox, engine.store, display, client, metrics=metrics.work)
 
 
 def state_of(
@@ -98,6 +105,7 @@ def state_of(
     liveness: Liveness,
     outward: Outward,
     webhooks: WebhookDeliverer | None,
+    metrics: BackendMetrics,
 ) -> BackendState:
     """The services on top of a running engine."""
     store, outputs, live = engine.store, engine.outputs, engine.live
@@ -105,7 +113,7 @@ def state_of(
     megabytes = settings.max_image_size_mb * 1024 * 1024
     fetcher = ImageFetcher(outward.http, outward.guard, megabytes)
     uploads = UploadService(outputs, image_check, room, fetcher)
-    tasks = TaskService(store, outputs, live, engine.services, display)
+    tasks = TaskService(store, outputs, live, engine.services, display, metrics.work)
     story = TaskStory(store, live, tasks)
     admission = Admission(store, room, settings.max_queued_tasks)
     ageing, wake = settings.priority_ageing, engine.wake
@@ -121,6 +129,7 @@ def state_of(
         max_face_images=settings.max_face_images,
         ageing=ageing,
         on_queued=wake,
+        metrics=metrics.work,
     )
     return BackendState(
         access=AccessService(engine.keys, required=settings.require_api_key),
@@ -132,7 +141,12 @@ def state_of(
         generation=generation,
         tasks=tasks,
         story=story,
-        retry=TaskRetry(store, live, admission, ageing=ageing, on_queued=wake),
+        scrape=Scrape(
+            metrics.registry, metrics.standing, readiness, store, engine.outbox, engine.shared, room
+        ),
+        retry=TaskRetry(
+            store, live, admission, ageing=ageing, on_queued=wake, metrics=metrics.work
+        ),
         catalogue=engine.catalogue,
         styles=styles,
         uploads=uploads,

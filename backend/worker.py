@@ -5,14 +5,20 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 # `python worker.py` in this folder: the package is one level up.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from prometheus_client import start_http_server
+
 from backend.assembly import running_engine
 from backend.config import Settings, get_settings
 from backend.errors import BackendError, StorageUnavailable
+from backend.metrics.registry import new_registry
+from backend.metrics.work import UNCOUNTED, WorkMetrics
 from backend.start_failure import settings_or_exit
 from backend.utils.logging import setup_logging
 
@@ -22,7 +28,7 @@ CANNOT_START = 3
 WRONG_SETTING = 2
 
 
-async def run(settings: Settings, url: str) -> None:
+async def run(settings: Settings, url: str, metrics: WorkMetrics = UNCOUNTED) -> None:
     """Run tasks on the GPU service of this URL until a signal comes; a second one cuts it short."""
     stop, cut = asyncio.Event(), asyncio.Event()
 
@@ -32,7 +38,9 @@ async def run(settings: Settings, url: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, hear)
     try:
-        async with running_engine(settings, runs=lambda service: service.url == url) as engine:
+        async with running_engine(
+            settings, runs=lambda service: service.url == url, metrics=metrics
+        ) as engine:
             log.info("Worker of %s started, %d slots", url, settings.worker_concurrency)
             await stop.wait()
             log.info("Worker of %s stops: no more tasks are taken", url)
@@ -55,12 +63,37 @@ def main(arguments: list[str]) -> int:
     if wrong:
         log.critical("The worker cannot start: %s", wrong)
         return WRONG_SETTING
-    try:
-        asyncio.run(run(settings, url))
-    except BackendError as exc:
-        log.critical("The worker cannot start: %s", exc.message)
-        return CANNOT_START
+    with ExitStack() as stack:
+        try:
+            metrics = stack.enter_context(counted(settings))
+        except OSError as exc:
+            log.critical("The worker cannot start: WORKER_METRICS_PORT: %s", exc)
+            return CANNOT_START
+        try:
+            asyncio.run(run(settings, url, metrics))
+        except BackendError as exc:
+            log.critical("The worker cannot start: %s", exc.message)
+            return CANNOT_START
     return 0
+
+
+@contextmanager
+def counted(settings: Settings) -> Iterator[WorkMetrics]:
+    """What it counts, told to whoever asks on WORKER_METRICS_PORT."""
+    registry = new_registry("worker", settings.api_version)
+    metrics = WorkMetrics(registry)
+    if not settings.worker_metrics_port:
+        yield metrics
+        return
+    server, thread = start_http_server(
+        settings.worker_metrics_port, settings.backend_host, registry
+    )
+    try:
+        yield metrics
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _chosen(settings: Settings, arguments: list[str]) -> tuple[str, str]:

@@ -70,6 +70,10 @@ class ComfyClient(Protocol):
     def alive(self) -> bool:
         """Whether what it does in the background goes on."""
 
+    @property
+    def listening(self) -> bool:
+        """Whether ComfyUI's messages arrive right now."""
+
     async def check_health(self) -> bool:
         """Whether ComfyUI answers within 5 s. Never raises."""
 
@@ -96,6 +100,7 @@ class StubComfyClient:
 
     engine = Engine.STUB
     alive = True
+    listening = False
 
     def __init__(self, api: ComfyUIAPI, workflows_path: Path) -> None:
         self._api = api
@@ -157,6 +162,11 @@ class ComfyUIClient:
     def alive(self) -> bool:
         """Whether its socket still tries to be open."""
         return self._socket.alive
+
+    @property
+    def listening(self) -> bool:
+        """Whether its socket is open."""
+        return self._socket.is_open
 
     async def cancel_left(self, job_id: str) -> None:
         """Stop what an earlier process may have left in ComfyUI under this id. Never raises."""
@@ -255,6 +265,9 @@ class Unobserved:
         """Nobody asks."""
 
     def previewed(self, frame: ImageFrame) -> None:
+        """Nobody asks."""
+
+    def submitted_again(self, reason: str) -> None:
         """Nobody asks."""
 
 

@@ -23,9 +23,11 @@ from gpu_server.comfyui.inputs import InputImages
 from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine, Settings, get_settings
 from gpu_server.errors import GPUServiceError
+from gpu_server.metrics.requests import RequestMeter
+from gpu_server.metrics.service import ServiceMetrics
 from gpu_server.problem_docs import document_problems, short_id
 from gpu_server.problems import add_error_handlers
-from gpu_server.routers import generate, health, jobs, probes, workflows
+from gpu_server.routers import generate, health, jobs, metrics, probes, workflows
 from gpu_server.services.catalogue import CatalogueService
 from gpu_server.services.checks import (
     CARELESS,
@@ -38,6 +40,7 @@ from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
 from gpu_server.services.jobs import JobService
 from gpu_server.services.readiness import Liveness, Readiness
+from gpu_server.services.scrape import Scrape
 from gpu_server.shutdown import on_stop_signal
 from gpu_server.signature import SignatureCheck
 from gpu_server.start_failure import StartFailure, settings_or_exit
@@ -58,6 +61,7 @@ TAGS = [
     {"name": "generate", "description": "A workflow run while the caller waits."},
     {"name": "jobs", "description": "Workflows run under the callers' ids."},
     {"name": "workflows", "description": "What can be run here."},
+    {"name": "metrics", "description": "What is counted, for Prometheus."},
 ]
 COMFYUI_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 PREPARED = 1
@@ -66,11 +70,12 @@ PREPARED = 1
 
 def create_app(settings: Settings) -> FastAPI:
     """The application for these settings; nothing is opened before it starts."""
+    counted = ServiceMetrics(__version__, settings.generation_engine.value)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         setup_logging(settings.log_level.value, settings.log_format.value)
-        async with _running(settings) as state:
+        async with _running(settings, counted) as state:
             app.state.service = state
             yield
         log.info("%s stopped", TITLE)
@@ -83,16 +88,17 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(SignatureCheck, secret=settings.gpu_service_secret)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_mb * 1024 * 1024)
+    app.add_middleware(RequestMeter, metrics=counted.requests)
     app.add_middleware(StartFailure, name="The GPU service", expected=GPUServiceError)
     add_error_handlers(app)
-    for module in (health, probes, generate, jobs, workflows):
+    for module in (health, probes, generate, jobs, workflows, metrics):
         app.include_router(module.router)
     document_problems(app, DESCRIPTION, TAGS)
     return app
 
 
 @asynccontextmanager
-async def _running(settings: Settings) -> AsyncIterator[ServiceState]:
+async def _running(settings: Settings, counted: ServiceMetrics) -> AsyncIterator[ServiceState]:
     """Everything that a running service holds, opened in order and closed in reverse."""
     async with AsyncExitStack() as stack:
         # trust_env: a proxy for the world outside is none for ComfyUI beside us.
@@ -103,7 +109,8 @@ async def _running(settings: Settings) -> AsyncIterator[ServiceState]:
         connected = asyncio.Event()
         client = await _engine(stack, settings, api, definitions, folder, connected)
         # The stub needs no GPU, and nothing that it runs takes time.
-        job_service = JobService(client, settings.max_concurrent_tasks + PREPARED)
+        slots = settings.max_concurrent_tasks + PREPARED
+        job_service = JobService(client, slots, counted.jobs)
         stack.push_async_callback(job_service.close)
         readiness = _readiness(settings, client)
 
@@ -121,6 +128,13 @@ async def _running(settings: Settings) -> AsyncIterator[ServiceState]:
             health=HealthService(client, settings.workflows_path),
             readiness=readiness,
             liveness=Liveness(signs),
+            scrape=Scrape(
+                counted.registry,
+                counted.comfyui,
+                readiness,
+                api.system_stats,
+                lambda: client.listening,
+            ),
             jobs=job_service,
             generation=GenerationService(job_service),
             catalogue=CatalogueService(client.engine, folder, definitions),

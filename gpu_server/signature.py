@@ -29,13 +29,14 @@ OPEN_PATHS = frozenset(
         "/health",
         "/livez",
         "/readyz",
+        "/metrics",
         "/docs",
         "/docs/oauth2-redirect",
         "/redoc",
         "/openapi.json",
     }
 )
-"""What says nothing of anybody's jobs: probes, and how to talk to us."""
+"""What says nothing of anybody's jobs: probes, numbers, and how to talk to us."""
 MISSING = (
     "This request is not signed. Set GPU_SERVICE_SECRET of the backend and its workers to the GPU "
     "service's, and start them again."

@@ -10,6 +10,7 @@ from gpu_server.services.generation import GenerationService
 from gpu_server.services.health import HealthService
 from gpu_server.services.jobs import JobService
 from gpu_server.services.readiness import Liveness, Readiness
+from gpu_server.services.scrape import Scrape
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class ServiceState:
     health: HealthService
     readiness: Readiness
     liveness: Liveness
+    scrape: Scrape
     jobs: JobService
     generation: GenerationService
     catalogue: CatalogueService

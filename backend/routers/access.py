@@ -72,4 +72,5 @@ async def _standing(connection: HTTPConnection) -> AccessResponse:
 Standing = Annotated[AccessResponse, Depends(_standing)]
 Submitter = Annotated[Caller, Depends(_having(Scope.SUBMIT))]
 Reader = Annotated[Caller, Depends(_having(Scope.READ))]
+Monitor = Annotated[Caller, Depends(_having(Scope.METRICS))]
 Admin = Annotated[Caller, Depends(_having(Scope.ADMIN))]

@@ -35,6 +35,11 @@ class ModeCatalogue:
         """The workflow that the mode's name stands for."""
         return self._mode_workflows.get(mode, mode)
 
+    def knows(self, mode: str) -> bool:
+        """Whether the mode is one that there is, whatever the engine takes beside."""
+        known = mode in self._mode_workflows
+        return known or any(mode in each.entries for each in self._services)
+
     def parameters(self, mode: str) -> Mapping[str, Any]:
         """JSON Schema of the mode's parameters; empty where it is not known."""
         entry = self._entry(self.workflow(mode))

@@ -12,6 +12,7 @@ from typing import Any
 
 from backend.access import Caller
 from backend.errors import InvalidInput, KeyReused, UnknownStyle
+from backend.metrics.work import UNCOUNTED, WorkMetrics
 from backend.schemas.request_generate import GenerateRequest
 from backend.services.admission import Admission
 from backend.services.catalogue import ModeCatalogue
@@ -55,6 +56,7 @@ class GenerationRouter:
         max_face_images: int,
         ageing: float,
         on_queued: Callable[[], None],
+        metrics: WorkMetrics = UNCOUNTED,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
@@ -67,6 +69,7 @@ class GenerationRouter:
         self._max_face_images = max_face_images
         self._ageing = ageing
         self._on_queued = on_queued
+        self._metrics = metrics
 
     async def submit(
         self, request: GenerateRequest, wishes: Wishes, caller: Caller
@@ -105,6 +108,7 @@ class GenerationRouter:
         kept, is_new = await self._store.add(task, params, caller.bounds)
         if not is_new:
             return _same(kept, fingerprint), False
+        self._metrics.submitted(task.mode)
         self._log(task, request)
         self._on_queued()
         return task, True

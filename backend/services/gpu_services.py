@@ -43,6 +43,11 @@ class GPUService:
         """Its name, too: what a task's `service` says."""
         return self.client.url
 
+    @property
+    def answers(self) -> bool:
+        """Whether it did when it was last asked what it can run."""
+        return self.engine is not None and not self._silent
+
     async def can_work(self) -> bool:
         """Whether it answers, and its ComfyUI answers it. Never raises."""
         if not await self.client.check_health(with_comfyui=self.engine == "comfyui"):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from backend.access import Caller
 from backend.errors import TaskAlreadyDone, TaskNotFound
+from backend.metrics.work import BY_HAND, UNCOUNTED, WorkMetrics
 from backend.services.admission import Admission
 from backend.services.live import LiveHub
 from backend.store.task_store import TaskStore
@@ -25,12 +26,14 @@ class TaskRetry:
         *,
         ageing: float,
         on_queued: Callable[[], None],
+        metrics: WorkMetrics = UNCOUNTED,
     ) -> None:
         self._store = store
         self._live = live
         self._admission = admission
         self._ageing = ageing
         self._on_queued = on_queued
+        self._metrics = metrics
 
     async def retry(self, task_id: str, caller: Caller) -> None:
         """Queue it again; one that waits or runs stays as it is.
@@ -50,5 +53,6 @@ class TaskRetry:
         rank = task.priority.rank(time.time(), self._ageing)
         if await self._store.retry(task.id, rank, caller.bounds) is not None:
             log.info("Task %s queued again, after %d attempts", task.id, task.attempt)
+            self._metrics.retried(BY_HAND, spent=False)
             self._live.changed(task.id)
             self._on_queued()

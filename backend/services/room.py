@@ -40,6 +40,11 @@ class Room:
         self._free_mb = 0
         self._enough = True
 
+    @property
+    def free_mb(self) -> int | None:
+        """As it was last looked at, by `check`; None where nobody has."""
+        return self._free_mb if self._looked_at > float("-inf") else None
+
     def check(self) -> None:
         """Raise StorageFull where less than the reserve is free; StorageUnavailable."""
         if self._min_free_mb == 0:

@@ -9,6 +9,7 @@ import anyio
 from backend.access import Caller
 from backend.cursor import number_of
 from backend.errors import OutputNotFound, TaskNotFound
+from backend.metrics.work import UNCOUNTED, WorkMetrics
 from backend.schemas.response_queue import QueueResponse
 from backend.schemas.response_task import TaskListResponse, TaskResponse
 from backend.services.gpu_services import GPUServices
@@ -35,12 +36,14 @@ class TaskService:
         live: LiveHub,
         services: GPUServices,
         display: TaskDisplay,
+        metrics: WorkMetrics = UNCOUNTED,
     ) -> None:
         self._store = store
         self._outputs = outputs
         self._live = live
         self._services = services
         self._display = display
+        self._metrics = metrics
 
     async def show(self, task_id: str, caller: Caller, *, with_image: bool = True) -> TaskResponse:
         """The task as it stands. Raises TaskNotFound."""
@@ -83,6 +86,7 @@ class TaskService:
         task = await self._store.cancel(task_id, time.time())
         if task is not None:
             log.info("Task %s cancelled", task.id)
+            self._metrics.ended(task, task.state)
             self._live.changed(task.id, ended=True)
             await self._services.cancel_job(task.job)
         return await self.show(task_id, caller)

@@ -6,6 +6,7 @@ import time
 
 from backend.background import BackgroundLoop
 from backend.errors import StorageFull, StorageUnavailable
+from backend.metrics.work import UNCOUNTED, WORKER_GONE, WorkMetrics
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub
 from backend.store.task_store import TaskStore
@@ -31,6 +32,7 @@ class Upkeep(BackgroundLoop):
         seconds: float = 1.0,
         recover_seconds: float = RECOVER_SECONDS,
         hold_seconds: float = 20.0,
+        metrics: WorkMetrics = UNCOUNTED,
     ) -> None:
         super().__init__()
         self._store = store
@@ -40,6 +42,7 @@ class Upkeep(BackgroundLoop):
         self._seconds = seconds
         self._recover_seconds = recover_seconds
         self._hold_seconds = hold_seconds
+        self._metrics = metrics
         self._recovered_at = float("-inf")
         self._trouble = ""
 
@@ -74,6 +77,8 @@ class Upkeep(BackgroundLoop):
         self._recovered_at = time.monotonic()
         for task in tasks:
             log.warning("Task %s is %s: its worker is gone", task.id, task.state.value)
+            if not task.state.ended:
+                self._metrics.retried(WORKER_GONE, spent=True)
         await self._tell(tasks)
 
     async def _expire(self) -> None:
@@ -86,5 +91,7 @@ class Upkeep(BackgroundLoop):
         """What has ended leaves its GPU service, too."""
         for task in tasks:
             self._live.changed(task.id, ended=task.state.ended)
+            if task.state.ended:
+                self._metrics.ended(task, task.state, task.error_code)
         ended = [task.job for task in tasks if task.state.ended]
         await asyncio.gather(*(self._services.cancel_job(job) for job in ended))

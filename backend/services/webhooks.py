@@ -15,6 +15,7 @@ import anyio
 from backend.background import BackgroundLoop
 from backend.clients.webhook_client import Heard, WebhookClient
 from backend.errors import StorageFull, StorageUnavailable
+from backend.metrics.work import UNCOUNTED, WorkMetrics
 from backend.services.task_display import TaskDisplay
 from backend.store.task_store import TaskStore
 from backend.store.webhook_outbox import Delivery, DeliveryState, Result, WebhookOutbox
@@ -47,6 +48,7 @@ class WebhookDeliverer(BackgroundLoop):
         *,
         backoff: tuple[float, ...] = BACKOFF,
         jitter: Callable[[float, float], float] = random.uniform,
+        metrics: WorkMetrics = UNCOUNTED,
     ) -> None:
         super().__init__()
         self._outbox = outbox
@@ -55,6 +57,7 @@ class WebhookDeliverer(BackgroundLoop):
         self._client = client
         self._backoff = backoff
         self._jitter = jitter
+        self._metrics = metrics
         self._woken = asyncio.Event()
         self._hosts: Counter[str] = Counter()
         self._sending: set[asyncio.Task[None]] = set()
@@ -114,7 +117,7 @@ class WebhookDeliverer(BackgroundLoop):
             heard = await self._client.send(delivery.id, delivery.url, payload)
             result = self._result(delivery, heard)
             await self._outbox.settle(delivery, result)
-            self._log(delivery, result)
+            self._note(delivery, result)
         except STORAGE_ERRORS as exc:
             log.error("Webhook %s of task %s: %s", delivery.id, delivery.task_id, exc.message)
         except Exception:
@@ -159,9 +162,10 @@ class WebhookDeliverer(BackgroundLoop):
             DeliveryState.PENDING, due_at=now + wait, status=heard.status, error=heard.error
         )
 
-    def _log(self, delivery: Delivery, result: Result) -> None:
+    def _note(self, delivery: Delivery, result: Result) -> None:
         told = "Webhook %s of task %s, try %d: %s%s"
         level = logging.INFO if result.error is None else logging.WARNING
         because = f": {result.error}" if result.error else ""
         state = "waits" if result.state is DeliveryState.PENDING else result.state.value
+        self._metrics.webhook_tried(state)
         log.log(level, told, delivery.id, delivery.task_id, delivery.attempts, state, because)

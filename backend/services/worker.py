@@ -19,6 +19,7 @@ from backend.errors import (
     StorageFull,
     StorageUnavailable,
 )
+from backend.metrics.work import STORAGE, UNCOUNTED, WorkMetrics
 from backend.services.attempt import AttemptRunner
 from backend.services.gpu_services import SIGNATURE_CODES, GPUService, GPUServices
 from backend.services.live import LiveHub
@@ -61,6 +62,7 @@ class TaskWorker:
         max_attempts: int,
         pace: Pace = USUAL,
         jitter: Callable[[float, float], float] = random.uniform,
+        metrics: WorkMetrics = UNCOUNTED,
     ) -> None:
         self._store = store
         self._services = services
@@ -72,9 +74,12 @@ class TaskWorker:
         self._max_attempts = max_attempts
         self._pace = pace
         self._jitter = jitter
+        self._metrics = metrics
+        metrics.watch_worker(service.url, slots, lambda: self._busy)
         self._stop = asyncio.Event()
         self._idle: list[asyncio.Event] = []
         self._woken = 0
+        self._busy = 0
         self._loops: list[asyncio.Task[None]] = []
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -134,7 +139,11 @@ class TaskWorker:
             if claim is None:
                 await self._wait_for_task(woken)
             else:
-                await self._attempt(claim)
+                self._busy += 1
+                try:
+                    await self._attempt(claim)
+                finally:
+                    self._busy -= 1
 
     async def _claim(self) -> Claim | None:
         if self._stop.is_set():
@@ -183,6 +192,7 @@ class TaskWorker:
             await self._after_failure(claim, exc)
         except STORAGE_ERRORS as exc:
             # Its job is done, and found again once there is room.
+            self._metrics.retried(STORAGE, spent=False)
             await self._put_back(
                 claim, exc.message, spent=False, keep_job=True, hold=True, delay=self._pace.storage
             )
@@ -223,6 +233,7 @@ class TaskWorker:
             return
         # What never began leaves the hold as it was: another may have it when that is over.
         hold = spent or exc.code == LET_GO
+        self._metrics.retried(exc.code, spent=spent)
         await self._put_back(claim, exc.message, spent=spent, keep_job=keep_job, hold=hold)
         if exc.code in SIGNATURE_CODES:
             self._service.away = self._service.refused = True
@@ -277,11 +288,13 @@ class TaskWorker:
 
     async def _finish(self, task: Task, outcome: Outcome) -> bool:
         """Whether this attempt was the one that counts."""
-        counted = await self._until_stored(lambda: self._store.finish(task, outcome, time.time()))
+        now = time.time()
+        counted = await self._until_stored(lambda: self._store.finish(task, outcome, now))
         if not counted:
             log.warning("Task %s: late result of attempt %d dropped", task.id, task.attempt)
             self._live.changed(task.id)  # What it told after its end would stay for ever.
             return False
+        self._metrics.finished(task, outcome, now)
         level = logging.WARNING if outcome.state is TaskState.FAILED else logging.INFO
         log.log(level, "Task %s %s%s", task.id, outcome.state.value, _because(outcome.error))
         self._live.changed(task.id, ended=True)

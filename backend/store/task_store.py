@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from backend.access import UNBOUNDED, Bounds
+from backend.store.census import TaskGroup
 from backend.tasks import Claim, Outcome, Task, TaskEvent, TaskFilter
 
 Serves = Callable[[str, Mapping[str, Any]], bool]
@@ -60,6 +61,9 @@ class TaskStore(Protocol):
 
     async def queued(self) -> int:
         """How many tasks wait."""
+
+    async def census(self) -> list[TaskGroup]:
+        """What waits and runs, by mode. It costs the same however many have ended."""
 
     async def claim(self, now: float, job_id: str, service: str, serves: Serves) -> Claim | None:
         """Take the first task that is due and served, as running, as a new attempt.

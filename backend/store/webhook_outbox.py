@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
+from backend.store.census import Backlog
+
 Statement = tuple[str, tuple[Any, ...]]
 
 FARTHEST = 2 * 86400.0
@@ -88,6 +90,9 @@ class WebhookOutbox(Protocol):
         self, wanted: DeliveryFilter, before: int | None, limit: int
     ) -> list[Delivery]:
         """The newest first; only with a number below `before`."""
+
+    async def backlog(self) -> Backlog:
+        """How many have not been heard. It costs the same however many have."""
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         """The one with this id."""

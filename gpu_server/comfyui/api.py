@@ -53,6 +53,11 @@ class ComfyUIAPI:
             return f"it cannot be reached ({type(exc).__name__})"
         return None if reply.status_code == 200 else f"it answers {reply.status_code}"
 
+    async def system_stats(self) -> dict[str, Any]:
+        """Its version and its machine's memory."""
+        reply = await self._request("GET", "/system_stats", timeout=LOOK_TIMEOUT)
+        return _json_object(_ok(reply))
+
     async def submit(self, graph: Graph, prompt_id: str, client_id: str) -> str:
         """Queue a graph under an id of ours, and return the id that it has.
 

@@ -45,6 +45,9 @@ class RunObserver(Protocol):
     def previewed(self, frame: ImageFrame) -> None:
         """What a sampler has so far."""
 
+    def submitted_again(self, reason: str) -> None:
+        """It has to run once more: `lost`, `out_of_memory` or `images_lost`."""
+
 
 @dataclass(frozen=True)
 class SocketImage:

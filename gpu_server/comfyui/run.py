@@ -110,11 +110,13 @@ class GraphRun:
                 entry = await self._once(number, submit=number != first)
             except ComfyUILostJob:
                 log.warning("Job %s: ComfyUI has lost it, run %d", self._job_id, number + 1)
+                self._observer.submitted_again("lost")
                 continue
             error = error_of_execution(entry, self._titles)
             if error is None:
                 if self._hearing.lacks_images:
                     log.warning("Job %s: images were lost with the socket", self._job_id)
+                    self._observer.submitted_again("images_lost")
                     continue
                 return RunResult(entry, tuple(self._hearing.images))
             log.warning("Job %s: %s%s", self._job_id, error.message, trace_of(entry))
@@ -122,6 +124,7 @@ class GraphRun:
                 raise error
             out_of_memory = True
             log.warning("Job %s: out of memory; freeing it and trying once more", self._job_id)
+            self._observer.submitted_again("out_of_memory")
             await self._api.free()
         raise ComfyUILostJob(
             f"ComfyUI lost the job {MAX_SUBMISSIONS} times: its log says why it restarts."

@@ -11,6 +11,7 @@ from gpu_server.comfy_client import PreparedJob
 from gpu_server.comfyui.messages import ImageFrame
 from gpu_server.comfyui.outputs import JobOutput
 from gpu_server.errors import GPUServiceError
+from gpu_server.metrics.jobs import JobMeter
 from gpu_server.services.event_log import EventKind, EventLog
 
 log = logging.getLogger(__name__)
@@ -32,11 +33,12 @@ class JobState(str, Enum):
 class Job:
     """What one id stands for. Observes its own run, and writes it into its event log."""
 
-    def __init__(self, prepared: PreparedJob, *, resumable: bool) -> None:
+    def __init__(self, prepared: PreparedJob, meter: JobMeter, *, resumable: bool) -> None:
         self.id = prepared.id
         self.workflow = prepared.request.workflow
         self.digest = prepared.request.digest()
         self.values = prepared.values
+        self.meter = meter
         self.state = JobState.QUEUED
         self.progress = 0.0
         self.outputs: list[JobOutput] = []
@@ -70,6 +72,7 @@ class Job:
         """ComfyUI has begun it."""
         if self.state is JobState.QUEUED:
             self.state = JobState.RUNNING
+            self.meter.started()
             self.events.append(EventKind.STARTED, {})
 
     def progressed(self, value: float, node_id: str | None, node_title: str | None) -> None:
@@ -89,6 +92,10 @@ class Job:
             image = base64.b64encode(frame.image).decode("ascii")
             data = {"content_type": frame.content_type, "image": image}
             self.events.append(EventKind.PREVIEW, data)
+
+    def submitted_again(self, reason: str) -> None:
+        """It runs once more in ComfyUI."""
+        self.meter.submitted_again(reason)
 
     def succeed(self, outputs: list[JobOutput]) -> None:
         """It has made these."""

@@ -15,11 +15,14 @@ from gpu_server.errors import (
     OutputNotFound,
     ServiceStopping,
 )
+from gpu_server.metrics.jobs import UNCOUNTED, JobMetrics
 from gpu_server.services.job import Job, JobState
 from gpu_server.utils.logging import describe
 
 log = logging.getLogger(__name__)
 
+SPARE = "(spare)"
+"""In metrics: no workflow has such a name."""
 KEPT_JOBS = 500
 KEPT_BYTES = 512 * 1024 * 1024
 """Of ended jobs' outputs, in memory; the oldest go first."""
@@ -29,11 +32,13 @@ STOPPING = "The GPU service stops. Send the request again."
 class JobService:
     """All jobs of this process. Nothing is kept on disk: ComfyUI itself knows a job by its id."""
 
-    def __init__(self, client: ComfyClient, slots: int) -> None:
+    def __init__(self, client: ComfyClient, slots: int, metrics: JobMetrics = UNCOUNTED) -> None:
         self._client = client
         self._slots = asyncio.Semaphore(slots)
         self._taken = 0
         self._spare: Job | None = None
+        self._metrics = metrics
+        metrics.has_slots(slots)
         self._jobs: dict[str, Job] = {}
         self._starting: dict[str, asyncio.Event] = {}
         self._stopping = False
@@ -92,7 +97,7 @@ class JobService:
         prepared = await self._client.prepare(str(uuid.uuid4()), request)
         if self.busy or self._stopping:
             return None
-        job = self._spare = Job(prepared, resumable=False)
+        job = self._spare = Job(prepared, self._metrics.meter(SPARE), resumable=False)
         job.task = asyncio.create_task(self._run(job, prepared, False), name=f"spare job {job.id}")
         job.task.add_done_callback(lambda _: _let_go(job))
         try:
@@ -126,7 +131,9 @@ class JobService:
             self._release()
             raise
         self._forget_oldest()
-        job = self._jobs[job_id] = Job(prepared, resumable=resumable)
+        # Only what is in the folder: the stub takes any name.
+        meter = self._metrics.meter(prepared.workflow.name if prepared.workflow else None)
+        job = self._jobs[job_id] = Job(prepared, meter, resumable=resumable)
         job.task = asyncio.create_task(self._run(job, prepared, resume), name=f"job {job_id}")
         # Not in the task itself: one that is cancelled before its first step never runs.
         job.task.add_done_callback(lambda _: self._ended(job))
@@ -211,6 +218,8 @@ def _let_go(job: Job) -> None:
     job.begun.set()
     if not job.ended and not job.abandoned:
         job.cancel()
+    state, error = job.state.value if job.ended else None, job.error
+    job.meter.ended(state, error.code if error else None, job.size)
 
 
 async def _taken_out(job: Job) -> Job:

@@ -26,7 +26,7 @@ ROUTES = [
     ("GET", f"/jobs/{JOB}/events"),
     ("GET", f"/jobs/{JOB}/outputs/0"),
 ]
-OPEN = ("/health", "/livez", "/readyz")
+OPEN = ("/health", "/livez", "/readyz", "/metrics")
 GENERATE = {"workflow": "free_generation", "params": {"prompt": "ü"}}
 
 
@@ -72,7 +72,7 @@ async def test_unsigned_requests_are_refused(method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", OPEN)
-async def test_probes_are_for_everybody(path: str) -> None:
+async def test_probes_and_numbers_are_for_everybody(path: str) -> None:
     async with signed() as (_, bare):
         assert (await bare.get(path)).status_code == 200
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from backend.store.census import WEBHOOKS, Backlog, backlog_of
 from backend.store.postgresql.database import Connection
 from backend.store.rows import storable
 from backend.store.webhook_outbox import (
@@ -52,6 +53,12 @@ async def deliveries(
 ) -> list[Delivery]:
     statement, values = listed(wanted, before, limit, "%s")
     return [delivery_of(row) for row in await (await db.execute(statement, values)).fetchall()]
+
+
+async def backlog(db: Connection) -> Backlog:
+    row = await (await db.execute(WEBHOOKS)).fetchone()
+    assert row is not None, "it counts"  # noqa: S101
+    return backlog_of(row)
 
 
 async def find(db: Connection, delivery_id: str) -> Delivery | None:

@@ -15,6 +15,7 @@ from typing import Any
 from psycopg import Rollback
 
 from backend.access import UNBOUNDED, Bounds
+from backend.store.census import Backlog, TaskGroup
 from backend.store.postgresql import outbox, previews, recovery, tasks
 from backend.store.postgresql.claims import Queues, Request, WorkerGone, claim
 from backend.store.postgresql.database import Connection, Database
@@ -147,6 +148,9 @@ class PostgreSQLTaskStore(TaskStore, WebhookOutbox):
     async def queued(self) -> int:
         return await self._database.run(tasks.queued)
 
+    async def census(self) -> list[TaskGroup]:
+        return await self._database.run(tasks.census)
+
     async def claim(self, now: float, job_id: str, service: str, serves: Serves) -> Claim | None:
         claiming = asyncio.ensure_future(self._claim(now, job_id, service, serves))
         try:
@@ -231,6 +235,9 @@ class PostgreSQLTaskStore(TaskStore, WebhookOutbox):
         self, wanted: DeliveryFilter, before: int | None, limit: int
     ) -> list[Delivery]:
         return await self._database.run(outbox.deliveries, wanted, before, limit)
+
+    async def backlog(self) -> Backlog:
+        return await self._database.run(outbox.backlog)
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         return await self._database.run(outbox.find, delivery_id)

@@ -8,6 +8,7 @@ from typing import Any
 from psycopg.rows import DictRow
 
 from backend.access import UNBOUNDED, Bounds
+from backend.store.census import TASKS, TaskGroup, groups_of
 from backend.store.postgresql.database import Connection
 from backend.store.postgresql.deliveries import Waiting, ahead_of_us, deliver, queue_of
 from backend.store.rows import (
@@ -84,6 +85,10 @@ async def insert(db: Connection, task: Task, params: Mapping[str, Any], bounds: 
 
 async def queued(db: Connection) -> int:
     return await _number(db, "SELECT count(*) AS n FROM tasks WHERE state = 'queued'")
+
+
+async def census(db: Connection) -> list[TaskGroup]:
+    return groups_of(await _rows(db, TASKS))
 
 
 async def newest(

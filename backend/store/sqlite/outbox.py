@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Collection
 from contextlib import suppress
 
+from backend.store.census import WEBHOOKS, Backlog, backlog_of
 from backend.store.rows import storable
 from backend.store.webhook_outbox import (
     COLUMNS,
@@ -59,6 +60,9 @@ class SQLiteOutbox:
     def deliveries(self, wanted: DeliveryFilter, before: int | None, limit: int) -> list[Delivery]:
         rows = self._db.execute(*listed(wanted, before, limit, "?")).fetchall()
         return [delivery_of(dict(row)) for row in rows]
+
+    def backlog(self) -> Backlog:
+        return backlog_of(dict(self._db.execute(WEBHOOKS).fetchone()))
 
     def delivery(self, delivery_id: str) -> Delivery | None:
         row = self._db.execute(

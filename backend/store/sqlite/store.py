@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from backend.access import UNBOUNDED, Bounds
 from backend.errors import StorageFull, StorageUnavailable
+from backend.store.census import Backlog, TaskGroup
 from backend.store.sqlite.file import DataFolder
 from backend.store.sqlite.outbox import SQLiteOutbox
 from backend.store.sqlite.tasks import Addition, SQLiteTasks
@@ -81,6 +82,9 @@ class SQLiteTaskStore(TaskStore, WebhookOutbox):
     async def queued(self) -> int:
         return await self._run(self._tasks.queued)
 
+    async def census(self) -> list[TaskGroup]:
+        return await self._run(self._tasks.census)
+
     async def claim(self, now: float, job_id: str, service: str, serves: Serves) -> Claim | None:
         return await self._run(self._tasks.claim, now, job_id, service, serves)
 
@@ -140,6 +144,9 @@ class SQLiteTaskStore(TaskStore, WebhookOutbox):
         self, wanted: DeliveryFilter, before: int | None, limit: int
     ) -> list[Delivery]:
         return await self._run(self._outbox.deliveries, wanted, before, limit)
+
+    async def backlog(self) -> Backlog:
+        return await self._run(self._outbox.backlog)
 
     async def delivery(self, delivery_id: str) -> Delivery | None:
         return await self._run(self._outbox.delivery, delivery_id)

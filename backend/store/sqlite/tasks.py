@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backend.access import UNBOUNDED, Bounds
+from backend.store.census import TASKS, TaskGroup, groups_of
 from backend.store.rows import (
     ADDED,
     COLUMNS,
@@ -87,6 +88,9 @@ class SQLiteTasks:
 
     def queued(self) -> int:
         return self._number("SELECT count(*) FROM tasks WHERE state = 'queued'")
+
+    def census(self) -> list[TaskGroup]:
+        return groups_of(dict(row) for row in self._rows(TASKS, ()))
 
     def cancel(self, task_id: str, now: float) -> Task | None:
         return self._one(

@@ -148,7 +148,9 @@ async def test_api2_no_key_is_logged_or_kept(
 # API5: broken function level authorization
 
 
-def needed(method: str) -> Scope:
+def needed(method: str, path: str) -> Scope:
+    if path == "/metrics":
+        return Scope.METRICS
     return Scope.READ if method in READING else Scope.SUBMIT
 
 
@@ -156,7 +158,7 @@ def needed(method: str) -> Scope:
 async def test_api5_key_without_the_scope_is_refused(
     locked: httpx.AsyncClient, settings: Settings, method: str, path: str
 ) -> None:
-    others = {Scope.READ, Scope.SUBMIT} - {needed(method)}
+    others = {Scope.READ, Scope.SUBMIT, Scope.METRICS} - {needed(method, path)}
     reply = await locked.request(method, filled(path), headers=await a_key(settings, *others))
     assert reply.status_code == 403
     assert "scope_missing" in reply.text

@@ -29,7 +29,7 @@ class Engine:
     """Prepares once it may, and runs until it may end."""
 
     engine = StubComfyClient.engine
-    alive = True
+    alive, listening = True, False
 
     def __init__(self) -> None:
         self.may_prepare, self.may_end = asyncio.Event(), asyncio.Event()

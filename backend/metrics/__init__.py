@@ -1,0 +1,1 @@
+"""What is counted of a process, for Prometheus: each application has a registry of its own."""
