@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 import httpx
 from httpx_sse import SSEError, aconnect_sse
+from pydantic_core import to_json
 
 from backend.errors import (
     GPUServiceError,
@@ -14,12 +15,14 @@ from backend.errors import (
     GPUServiceTimeout,
     GPUServiceUnreachable,
 )
+from backend.heavy import LARGE, in_turn
 from backend.schemas.catalogue import Catalogue
 from backend.schemas.gpu_job import GPUJobEvent
 from backend.tasks import AS_MADE, OutputOptions
 
 log = logging.getLogger(__name__)
 
+JSON = {"Content-Type": "application/json"}
 HEALTH_TIMEOUT = 5.0
 """Seconds, as the specification says."""
 CONNECT_TIMEOUT = 5.0
@@ -111,9 +114,12 @@ class GPUClient:
         """
         url = f"{self.url}/jobs/{job_id}"
         body = {"workflow": workflow, "params": params, "resume": resume, **_told(options)}
+        content = await _json_of(body)
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_TIMEOUT)
         try:
-            async with aconnect_sse(self._http, "PUT", url, json=body, timeout=timeout) as source:
+            async with aconnect_sse(
+                self._http, "PUT", url, content=content, headers=JSON, timeout=timeout
+            ) as source:
                 if not source.response.is_success:
                     await source.response.aread()
                     raise _refusal(source.response, _json_object(source.response))
@@ -185,6 +191,14 @@ def _told(options: OutputOptions) -> dict[str, Any]:
         "keep_metadata": options.keep_metadata or None,
     }
     return {name: value for name, value in told.items() if value is not None}
+
+
+async def _json_of(body: dict[str, Any]) -> bytes:
+    values = body["params"].values()
+    texts = [each for value in values for each in (value if isinstance(value, list) else [value])]
+    if sum(len(each) for each in texts if isinstance(each, str)) > LARGE:
+        return await in_turn(lambda: to_json(body))
+    return to_json(body)
 
 
 def _json_object(reply: httpx.Response) -> dict[str, Any] | None:

@@ -1,24 +1,16 @@
 """JSON bodies: no stranger's is read, and large ones hold up nobody else."""
 
-import asyncio
 import json
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
 from backend.access import Scope
+from backend.heavy import LARGE, in_turn
 from backend.routers.access import caller_with
-
-T = TypeVar("T")
-
-LARGE = 256 * 1024
-"""Bytes. Below, a thread would cost more than the reading."""
-
-_READER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-body")
 
 
 class BodyRoute(APIRoute):
@@ -47,7 +39,7 @@ class _Request(Request):
             if sum(map(len, parts)) < LARGE:
                 self._body = b"".join(parts)
             else:
-                self._body = await _in_reader(b"".join, parts)
+                self._body = await in_turn(lambda: b"".join(parts))
         return self._body
 
     async def json(self) -> Any:
@@ -55,11 +47,7 @@ class _Request(Request):
         body = await self.body()
         if len(body) < LARGE:
             return await super().json()
-        return await _in_reader(_read, body)
-
-
-async def _in_reader(work: Callable[[Any], T], given: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_READER, work, given)
+        return await in_turn(lambda: _read(body))
 
 
 def _read(body: bytes) -> Any:

@@ -8,10 +8,12 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from backend.access import Caller
 from backend.errors import InvalidInput, KeyReused, UnknownStyle
+from backend.heavy import LARGE, in_turn
 from backend.metrics.work import UNCOUNTED, WorkMetrics
 from backend.schemas.request_generate import GenerateRequest
 from backend.services.admission import Admission
@@ -83,7 +85,7 @@ class GenerationRouter:
         """
         key, fingerprint = wishes.idempotency_key, None
         if key is not None:
-            fingerprint = await asyncio.to_thread(_fingerprint, request)
+            fingerprint = await in_turn(partial(_fingerprint, request))
             if (kept := await self._store.by_key(key, caller.key_id)) is not None:
                 return _same(kept, fingerprint), False
         webhook = self._webhooks.target(request.webhook)
@@ -132,8 +134,9 @@ class GenerationRouter:
         params = self._params(request)
         await self._catalogue.check_parameters(request.mode, params)
         if images := self._images(request):
-            # Their decoding takes a while: others are not to wait for it.
-            await asyncio.to_thread(self._check_images, images)
+            large = sum(len(image) for _, image in images) > LARGE
+            check = partial(self._check_images, images)
+            await (in_turn(check) if large else asyncio.to_thread(check))
         return params
 
     def _check(self, request: GenerateRequest) -> None:

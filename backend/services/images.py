@@ -51,19 +51,19 @@ def _decoded(field: str, text: str) -> bytes:
     """
     start = text.find("base64,", 0, MAX_HEAD)
     begin = 0 if start < 0 else start + len("base64,")
-    data, rest = bytearray(), ""
+    pieces, rest = [], ""
     try:
         for at in range(begin, len(text), PIECE):
             piece = rest + "".join(text[at : at + PIECE].split())
             whole = len(piece) - len(piece) % 4
-            data += _piece(piece[:whole], last=at + PIECE >= len(text))
+            pieces.append(_piece(piece[:whole], last=at + PIECE >= len(text)))
             rest = piece[whole:]
-        data += base64.b64decode(rest, validate=True)
+        pieces.append(base64.b64decode(rest, validate=True))
     except (binascii.Error, ValueError) as exc:
         raise InvalidInput(
             f"{field} is not base64: encode the image file itself.", parameter=field
         ) from exc
-    return bytes(data)
+    return b"".join(pieces)
 
 
 def _piece(text: str, *, last: bool) -> bytes:

@@ -4,13 +4,14 @@ All that tells such a try is the header `X-Stainless-Retry-Count`. So an order t
 key gets one here, and while nobody has had its answer, the same order tried again gets the same.
 """
 
-import asyncio
 import hashlib
 import secrets
 from collections import OrderedDict
 from contextlib import suppress
+from functools import partial
 
 from backend.access import Caller
+from backend.heavy import in_turn
 from backend.schemas.openai_images import ImageRequest
 
 MOST = 10_000
@@ -25,7 +26,7 @@ class OrderKeys:
 
     async def key(self, caller: Caller, *parts: ImageRequest | str | None, retry: bool) -> str:
         """The idempotency key for this order, of which these are the `parts`."""
-        place = await asyncio.to_thread(_place, caller, *parts)
+        place = await in_turn(partial(_place, caller, *parts))
         waiting = self._unanswered.setdefault(place, [])
         if not (retry and waiting):
             waiting.append(f"{place}-{secrets.token_hex(8)}")

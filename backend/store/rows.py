@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from pydantic_core import to_json
+
 from backend.access import Bounds
 from backend.errors import ConcurrentLimit, DailyLimit
 from backend.tasks import (
@@ -56,7 +58,7 @@ def canonical(needs: Mapping[str, Any]) -> str:
 
 def added_row(task: Task, params: Mapping[str, Any]) -> tuple[Any, ...]:
     """Values of a new task."""
-    sent = json.dumps(params)
+    sent = to_json(params).decode()
     return (
         task.id,
         storable(task.mode),

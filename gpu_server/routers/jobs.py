@@ -9,12 +9,13 @@ from fastapi.responses import StreamingResponse
 from gpu_server.comfy_client import JobRequest
 from gpu_server.errors import JobConflict, JobNotFound, NoFreeSlot, OutputNotFound
 from gpu_server.problem_docs import RUNNING, SIGNED, problems
+from gpu_server.routers.body_route import BodyRoute
 from gpu_server.routers.streaming import EVENT, LastEventId, WantsEvents, server_sent_events
 from gpu_server.schemas.job import JobRequestBody, JobResponse
 from gpu_server.services.job import Job
 from gpu_server.state import State
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=BodyRoute)
 
 
 OF_A_JOB = problems(JobNotFound, *SIGNED)

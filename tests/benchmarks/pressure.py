@@ -7,6 +7,7 @@ bodies, and with all of them together. Then how long a stop takes with the strea
 import argparse
 import asyncio
 import base64
+import io
 import json
 import os
 import resource
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from PIL import Image
 
 from tests.acceptance.processes import Pair, eventually, pair
 
@@ -29,6 +31,8 @@ FILES = 20_000
 LOOKS = 60
 """At `/health` in each stage, one every 50 ms."""
 PAUSE = 0.05
+WIDTH = 4000
+"""Pixels, of a large picture."""
 BODIES = 4
 """Large ones at the same time."""
 
@@ -122,8 +126,8 @@ class Pressure:
     @asynccontextmanager
     async def bodies(self) -> AsyncIterator[list[int]]:
         """Large requests, one after the other on several connections; the statuses they got."""
-        image = base64.b64encode(os.urandom(self._options.megabytes * 750_000)).decode()
-        body = json.dumps({"mode": "free", "target_image": image}).encode()
+        image = base64.b64encode(_noise(self._options.megabytes * 750_000)).decode()
+        body = json.dumps({"mode": "image_to_image", "prompt": "p", "target_image": image}).encode()
         statuses: list[int] = []
 
         async def send() -> None:
@@ -159,6 +163,15 @@ class Pressure:
         finally:
             for _, writer in opened:
                 writer.transport.abort()
+
+
+def _noise(size: int) -> bytes:
+    """A valid picture of about so many bytes, which no compression makes smaller."""
+    rows = size // (3 * WIDTH)
+    picture = io.BytesIO()
+    noise = Image.frombytes("RGB", (WIDTH, rows), os.urandom(3 * WIDTH * rows))
+    noise.save(picture, "PNG", compress_level=0)
+    return picture.getvalue()
 
 
 async def run(programs: Pair, options: argparse.Namespace) -> None:

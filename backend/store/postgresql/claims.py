@@ -11,6 +11,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job as Delivery
 from procrastinate.manager import JobManager
 from psycopg.rows import DictRow
+from pydantic_core import from_json
 
 from backend.store.postgresql.database import Connection
 from backend.store.postgresql.deliveries import jobs_on, queue_of_service
@@ -170,7 +171,7 @@ def _claim_of(row: DictRow, job_id: str) -> Claim:
     elsewhere = row["before_job_id"] is not None and task.job_id != row["before_job_id"]
     return Claim(
         task,
-        json.loads(row["params"]),
+        from_json(row["params"]),
         resume=task.job_id != job_id,
         left=Job(row["before_job_id"], row["before_service"]) if elsewhere else None,
     )

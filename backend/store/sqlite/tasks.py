@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic_core import from_json
+
 from backend.access import UNBOUNDED, Bounds
 from backend.store.census import TASKS, TaskGroup, groups_of
 from backend.store.rows import (
@@ -195,7 +197,7 @@ class SQLiteTasks:
         elsewhere = first["job_id"] is not None and task.job_id != first["job_id"]
         return Claim(
             task,
-            json.loads(row["params"]),
+            from_json(row["params"]),
             resume=task.job_id != job_id,
             left=Job(first["job_id"], first["service"]) if elsewhere else None,
         )

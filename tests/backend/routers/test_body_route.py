@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from backend.routers.body_route import LARGE
+from backend.heavy import LARGE
 from tests.backend.gpu_service import GPUService
 from tests.backend.serving import ended
 
