@@ -57,8 +57,8 @@ class Settings(BaseSettings):
     api_version: str = "1.0.0"
 
     data_path: Path = HERE.parent / "data"
-    database_url: str = ""
-    outputs_url: str = ""
+    database_url: str = Field("", repr=False)
+    outputs_url: str = Field("", repr=False)
     max_body_mb: int = Field(100, ge=1)
     max_bodies_mb: int = Field(400, ge=1)
     max_connections: int = Field(10_000, ge=1)
@@ -76,9 +76,9 @@ class Settings(BaseSettings):
     stalled_after: float = Field(20, ge=1)
     mode_workflows: dict[str, str] = {"free": "free_generation"}
     styles_path: Path = HERE / "styles.json"
-    gpu_service_secret: str = ""
+    gpu_service_secret: str = Field("", repr=False)
     outbound_allow: str = ""
-    webhook_secret: str = ""
+    webhook_secret: str = Field("", repr=False)
     require_api_key: bool = False
     rate_limit_per_key: str = ""
     rate_limit_per_address: str = ""

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
 
     generation_engine: Engine = Engine.STUB
     log_format: LogFormat = LogFormat.STANDARD
-    gpu_service_secret: str = ""
+    gpu_service_secret: str = Field("", repr=False)
     max_body_mb: int = Field(100, ge=1)
     max_image_megapixels: int = Field(50, ge=1)
     object_info_path: Path = HERE.parent / "data" / "object_info.json"

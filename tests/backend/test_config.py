@@ -158,3 +158,15 @@ def test_place_of_tasks_and_outputs_may_be_a_url(
 ) -> None:
     monkeypatch.setenv(name, value)
     assert getattr(Settings(_env_file=None), name.lower()) == value
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings(
+        _env_file=None,
+        gpu_service_secret="a secret of ours",
+        webhook_secret="whsec_" + "c2VjcmV0" * 4,
+        database_url="postgresql://me:a-password@host/name",
+    )
+    shown = repr(settings) + str(settings)
+    for secret in ("a secret of ours", "c2VjcmV0", "a-password"):
+        assert secret not in shown

@@ -152,3 +152,8 @@ def test_env_file_beside_the_code_is_read_whatever_the_current_folder(tmp_path: 
 def test_settings_are_read_once() -> None:
     """Spec: "Cache settings instance with `lru_cache`"."""
     assert get_settings() is get_settings()
+
+
+def test_secret_is_not_shown() -> None:
+    settings = Settings(_env_file=None, gpu_service_secret="a secret of ours")
+    assert "a secret of ours" not in repr(settings) + str(settings)
