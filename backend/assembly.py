@@ -13,6 +13,7 @@ import httpx
 
 from backend.clients.gpu_client import GPUClient
 from backend.clients.signature import RequestSignature
+from backend.clients.trust import trust_in
 from backend.config import Settings
 from backend.errors import StorageUnavailable
 from backend.metrics.work import UNCOUNTED, WorkMetrics
@@ -91,7 +92,12 @@ async def running_engine(
         secret = settings.gpu_service_secret
         signature = RequestSignature(secret) if secret else None
         http = await stack.enter_async_context(
-            httpx.AsyncClient(trust_env=False, limits=LIMITS, auth=signature)
+            httpx.AsyncClient(
+                trust_env=False,
+                limits=LIMITS,
+                auth=signature,
+                verify=trust_in(settings.gpu_service_ca_file),
+            )
         )
         services = GPUServices(
             [

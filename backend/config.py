@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     mode_workflows: dict[str, str] = {"free": "free_generation"}
     styles_path: Path = HERE / "styles.json"
     gpu_service_secret: str = Field("", repr=False)
+    gpu_service_ca_file: str = ""
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
     outbound_allow: str = ""
     webhook_secret: str = Field("", repr=False)
     require_api_key: bool = False

@@ -35,6 +35,7 @@
     ├── KeysUnusable                 503 keys_unusable             retryable
     ├── OutputsUnusable              (at start only)
     ├── StylesInvalid                (at start only)
+    ├── TLSUnusable                  (at start only)
     └── GPUServiceError              502 gpu_service_error         retryable
         ├── GPUServiceUnreachable    502 gpu_service_unreachable   retryable, never arrived
         ├── GPUServiceLetGo          502 gpu_service_let_go        retryable, it goes on
@@ -292,6 +293,12 @@ class OutputsUnusable(BackendError):
     """OUTPUTS_URL, what it needs, or the AWS_… variables are not what they should be."""
 
     code = "outputs_unusable"
+
+
+class TLSUnusable(BackendError):
+    """The files of TLS_CERT_FILE, TLS_KEY_FILE or GPU_SERVICE_CA_FILE cannot be used."""
+
+    code = "tls_unusable"
 
 
 class StylesInvalid(BackendError):

@@ -51,6 +51,7 @@ from backend.start_failure import StartFailure, settings_or_exit
 from backend.state import BackendState, display_of, state_of, webhooks_of
 from backend.store.opening import stores_of
 from backend.stream_gate import StreamGate
+from backend.tls import TLS
 from backend.utils.logging import setup_logging
 
 log = logging.getLogger("backend")
@@ -155,6 +156,8 @@ async def _running(
         server = running_server()
         keeper = ConnectionKeeper(server, max_connections=settings.max_connections)
         await stack.enter_async_context(keeper)
+        tls = TLS(server, settings.tls_cert_file, settings.tls_key_file)
+        await stack.enter_async_context(tls)
         acceptor = await stack.enter_async_context(Acceptor(server))
         styles = read_styles(settings.styles_path)
         # With a database, each GPU service has a worker process of its own beside it.

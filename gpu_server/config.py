@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     generation_engine: Engine = Engine.STUB
     log_format: LogFormat = LogFormat.STANDARD
     gpu_service_secret: str = Field("", repr=False)
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
     max_body_mb: int = Field(100, ge=1)
     max_image_megapixels: int = Field(50, ge=1)
     object_info_path: Path = HERE.parent / "data" / "object_info.json"

@@ -14,6 +14,7 @@
     ├── OutputNotFound               404 output_not_found
     ├── NoFreeSlot                   429 no_free_slot           retryable
     ├── ServiceStopping              503 service_stopping       retryable
+    ├── TLSUnusable                  500 tls_unusable           (at start only)
     └── ComfyUIError                 502 comfyui_error
         ├── ComfyUIUnavailable       503 comfyui_unavailable    retryable
         ├── ComfyUIRejected          422 comfyui_rejected
@@ -148,6 +149,12 @@ class ServiceStopping(GPUServiceError):
     status = 503
     code = "service_stopping"
     retryable = True
+
+
+class TLSUnusable(GPUServiceError):
+    """The files of TLS_CERT_FILE and TLS_KEY_FILE cannot be used."""
+
+    code = "tls_unusable"
 
 
 class ComfyUIError(GPUServiceError):

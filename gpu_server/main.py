@@ -45,6 +45,7 @@ from gpu_server.shutdown import on_stop_signal
 from gpu_server.signature import SignatureCheck
 from gpu_server.start_failure import StartFailure, settings_or_exit
 from gpu_server.state import ServiceState
+from gpu_server.tls import TLS, running_server
 from gpu_server.utils.logging import setup_logging
 from gpu_server.workflows.folder import WorkflowFolder
 
@@ -101,6 +102,8 @@ def create_app(settings: Settings) -> FastAPI:
 async def _running(settings: Settings, counted: ServiceMetrics) -> AsyncIterator[ServiceState]:
     """Everything that a running service holds, opened in order and closed in reverse."""
     async with AsyncExitStack() as stack:
+        tls = TLS(running_server(), settings.tls_cert_file, settings.tls_key_file)
+        await stack.enter_async_context(tls)
         # trust_env: a proxy for the world outside is none for ComfyUI beside us.
         http = httpx.AsyncClient(timeout=COMFYUI_TIMEOUT, trust_env=False)
         api = ComfyUIAPI(await stack.enter_async_context(http), settings.comfyui_api_url)

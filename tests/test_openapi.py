@@ -25,6 +25,7 @@ UNTOLD = {
     "DatabaseUnusable",
     "OutputsUnusable",
     "StylesInvalid",
+    "TLSUnusable",
     "GenerationFailed",
     "OriginRefused",
     "InternalError",

@@ -172,6 +172,11 @@ class GPUClient:
             raise self._translated(exc) from exc
 
     def _translated(self, exc: httpx.HTTPError | httpx.InvalidURL) -> GPUServiceError:
+        if "CERTIFICATE_VERIFY_FAILED" in str(exc):
+            return GPUServiceUnreachable(
+                f"The GPU service's certificate at {self.url} is not trusted ({exc}). "
+                "Name its authority in GPU_SERVICE_CA_FILE, and itself as GPU_SERVICE_URL does."
+            )
         if isinstance(exc, NEVER_ARRIVED):
             return GPUServiceUnreachable(
                 f"The GPU service does not answer at {self.url}. Start it, or set GPU_SERVICE_URL."

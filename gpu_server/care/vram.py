@@ -46,7 +46,8 @@ class IdleVRAM(BackgroundLoop):
                 self._idle_since, self._freed = self._clock(), False
             elif not self._freed and self._clock() - self._idle_since >= self._idle_seconds:
                 await self._free()
-        except ComfyUIError as exc:  # It is watched by somebody else.
+        except ComfyUIError as exc:  # It is watched by somebody else, and may come back as another.
+            self._idle_since, self._freed = self._clock(), False
             log.debug("Whether ComfyUI is idle cannot be told: %s", exc.message)
 
     async def _once(self) -> None:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -49,10 +50,17 @@ class Program:
     ready: str
     environment: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
+    authority: Path | None = None
+    """Whose certificate it shows; None: it speaks plain HTTP."""
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.authority else ''}://127.0.0.1:{self.port}"
+
+    @property
+    def verify(self) -> ssl.SSLContext | bool:
+        """What its clients believe."""
+        return ssl.create_default_context(cafile=self.authority) if self.authority else True
 
     @property
     def name(self) -> str:
@@ -81,7 +89,8 @@ class Program:
         if not self.ready:
             return True
         try:
-            return httpx.get(self.url + self.ready, trust_env=False).status_code == 200
+            reply = httpx.get(self.url + self.ready, trust_env=False, verify=self.verify)
+            return reply.status_code == 200
         except httpx.TransportError:
             return False
 

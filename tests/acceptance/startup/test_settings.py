@@ -10,6 +10,7 @@ import pytest
 from dotenv import dotenv_values
 
 from tests.acceptance.startup.workspace import REPOSITORY, SERVICES, Workspace
+from tests.certificates import Authority
 
 SPECIFIED = {
     "backend": """\
@@ -180,3 +181,19 @@ def test_a_health_wait_that_is_no_number_is_one_clear_line(workspace: Workspace)
     assert result.returncode == 6
     assert len(result.stderr.splitlines()) == 1
     assert workspace.processes() == []
+
+
+def test_services_over_tls_are_found_healthy(workspace: Workspace, tmp_path: Path) -> None:
+    """By the `.env` alone; whom the certificate names is the clients' matter."""
+    refused(workspace)
+    authority = Authority(tmp_path)
+    for service in SERVICES:
+        lines = [f"{k}={v}" for k, v in authority.issue(service).settings.items()]
+        with (workspace.path / service / ".env").open("a") as file:
+            file.write("\n".join(lines) + "\n")
+    result = workspace.run(
+        GPU_SERVICE_URL=workspace.url("gpu_server", "").replace("http", "https"),
+        GPU_SERVICE_CA_FILE=str(authority.path),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert re.search(r"backend +healthy .*https://127\.0\.0\.1", result.stdout)
