@@ -4,7 +4,8 @@ import { serverNow } from "./api.js";
 import { button, element, fill } from "./element.js";
 import { thumbnail } from "./outputs.js";
 import { promptOf } from "./sent.js";
-import { duration, percent, readable } from "./words.js";
+import { titleOf } from "./titles.js";
+import { duration, percent } from "./words.js";
 
 const WORDS = {
   queued: "Waiting",
@@ -47,7 +48,7 @@ export class Card {
   show(task) {
     const changed = this.task?.status !== task.status;
     this.task = { ...task };
-    this.title.textContent = readable(task.mode);
+    this.title.textContent = titleOf(task.mode);
     this.prompt.textContent = promptOf(task);
     this.problem.textContent = task.error ?? "";
     this.node.dataset.status = task.status;

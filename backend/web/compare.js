@@ -5,6 +5,7 @@ import { button, byId, element, fill } from "./element.js";
 import { thumbnail } from "./outputs.js";
 import { blobUrl } from "./pictures.js";
 import { promptOf } from "./sent.js";
+import { titleOf } from "./titles.js";
 
 export class Compare {
   constructor() {
@@ -55,7 +56,7 @@ export class Compare {
 }
 
 function named({ task }) {
-  return [promptOf(task) || task.mode, task.seed !== null && `seed ${task.seed}`]
+  return [promptOf(task) || titleOf(task.mode), task.seed !== null && `seed ${task.seed}`]
     .filter(Boolean)
     .join(" · ");
 }

@@ -9,6 +9,8 @@ import { Form } from "./form.js";
 import { stringify } from "./json.js";
 import { cannotRun, missingNote } from "./missing.js";
 import { remember } from "./sent.js";
+import { learn } from "./titles.js";
+import { prose } from "./words.js";
 
 const ANY = {
   mode: "free",
@@ -45,6 +47,7 @@ export class Create {
     this.styles = styles;
     const before = stringify(this.mode);
     this.modes = modes.length ? modes : [ANY];
+    learn(modes);
     this.list();
     const wanted = this.mode?.mode ?? sessionStorage.getItem(LAST) ?? "free";
     const now = this.modes.find((each) => each.mode === wanted) ?? this.modes[0];
@@ -65,7 +68,7 @@ export class Create {
     this.mode = this.modes.find((each) => each.mode === name) ?? this.modes[0];
     sessionStorage.setItem(LAST, this.mode.mode);
     byId("mode").value = this.mode.mode;
-    byId("mode-about").textContent = this.mode.description ?? "";
+    fill(byId("mode-about"), prose(this.mode.description ?? ""));
     fill(byId("mode-missing"), missingNote(this.mode));
     byId("generate").disabled = cannotRun(this.mode);
     this.wrong("");

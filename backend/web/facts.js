@@ -1,6 +1,7 @@
 // What a task ran with, as a list.
 
 import { element } from "./element.js";
+import { titleOf } from "./titles.js";
 import { bytes, duration, moment, readable } from "./words.js";
 
 export function facts(task, number) {
@@ -10,7 +11,7 @@ export function facts(task, number) {
   const rows = [
     ["Prompt", task.parameters.prompt],
     ...Object.entries(known).map(([name, value]) => [readable(name), shown(value)]),
-    ["Mode", task.mode],
+    ["Mode", titleOf(task.mode)],
     ["Error", task.error],
     ["File", output && `${output.content_type}, ${bytes(output.size)}`],
     ["Made", moment(task.finished_at ?? task.created_at)],

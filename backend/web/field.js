@@ -2,6 +2,7 @@
 
 import { check, missing } from "./check.js";
 import { element } from "./element.js";
+import { prose } from "./words.js";
 
 let count = 0;
 
@@ -16,7 +17,8 @@ export class Field extends EventTarget {
     Object.assign(this, { name, rule, label, control, read, write, required: false });
     control.id = id;
     this.problem = element("p", { class: "problem", id: `${id}-problem`, "aria-live": "polite" });
-    const help = element("p", { class: "help", id: `${id}-help` }, rule.description ?? "");
+    const help = element("p", { class: "help", id: `${id}-help` });
+    help.append(...prose(rule.description ?? ""));
     control.setAttribute("aria-describedby", `${id}-problem ${id}-help`);
     this.node = element(
       "div",
@@ -43,6 +45,7 @@ export class Field extends EventTarget {
   set value(value) {
     this.write(value ?? this.rule.default);
     this.fault("");
+    this.dispatchEvent(new Event("written"));
   }
 
   changed() {

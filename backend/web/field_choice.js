@@ -26,7 +26,7 @@ function listed(name, rule, label) {
 
 /** The ARIA Authoring Practices' editable combobox with a list. */
 function searched(name, rule, label) {
-  const list = element("ul", { role: "listbox", "aria-label": label, hidden: true });
+  const list = element("ul", { role: "listbox", "aria-label": "Choices", hidden: true });
   list.id = `choices-${name}`;
   const control = element("input", {
     type: "text",

@@ -26,6 +26,7 @@ export class MaskField extends ImageField {
       this.told.textContent = this.idle();
     };
     image.addEventListener("changed", paintOn);
+    image.addEventListener("written", paintOn);
     channel?.addEventListener("changed", () => (this.painted = undefined));
     paintOn();
   }

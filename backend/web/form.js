@@ -13,6 +13,7 @@ import { readable } from "./words.js";
 
 const FEW = 4;
 const SEED = /^seed(_\d+)?$/;
+const LOST = "This image is not kept with the task: choose it again.";
 const OUTPUT_FORMAT = {
   enum: ["as made", "png", "jpeg", "webp"],
   default: "as made",
@@ -29,7 +30,9 @@ export class Form extends EventTarget {
   /** Draw the form of a mode, with what was last in it. */
   show(mode, styles) {
     this.mode = mode.mode;
+    this.showSizes = null;
     this.fields.clear();
+    this.isDrawn = false;
     const { properties = {}, required = [] } = mode.parameters ?? {};
     for (const [name, rule] of Object.entries(properties)) {
       this.add(name, fieldOf(name, rule, labelOf(name, rule, properties)), required);
@@ -39,6 +42,7 @@ export class Form extends EventTarget {
     if (mode.outputs.some((each) => each.kind === "image")) this.addOutput();
     fill(this.node, ...this.groups());
     this.write(this.draft());
+    this.isDrawn = true;
   }
 
   add(name, field, required) {
@@ -81,7 +85,8 @@ export class Form extends EventTarget {
 
   details(nodes) {
     const summary = element("summary", {}, "More settings");
-    return element("details", { class: "more" }, summary, ...nodes);
+    const inner = element("div", { class: "fields" }, ...nodes);
+    return element("details", { class: "more" }, summary, inner);
   }
 
   /** Show what is wrong with each field; whether nothing is. The first wrong one gets the focus. */
@@ -127,11 +132,16 @@ export class Form extends EventTarget {
   /** Put in what a request asked for; what it did not say is as by default. */
   write({ prompt, style, output, extra_params: extra = {} }) {
     const values = { ...extra, prompt, style, output: output?.format };
-    for (const [name, field] of this.fields) field.value = usable(field, values[name]);
+    for (const [name, field] of this.fields) {
+      field.value = usable(field, values[name]);
+      const isLost = field instanceof ImageField && values[name] && field.value === undefined;
+      if (isLost) field.fault(LOST);
+    }
     this.showSizes?.();
   }
 
   changed() {
+    if (!this.isDrawn) return;
     const plain = [...this.fields].filter(([, field]) => !(field instanceof ImageField));
     const values = Object.fromEntries(plain.map(([name, field]) => [name, field.value]));
     const { prompt, style, output, ...extra } = values;
@@ -177,6 +187,7 @@ function styleField(styles) {
     help.textContent = chosen ? chosen.prompt.replace("{prompt}", "…") : "";
   };
   field.addEventListener("changed", show);
+  field.addEventListener("written", show);
   return field;
 }
 

@@ -4,6 +4,7 @@ import { get, Problem, serverNow, Unreachable } from "./api.js";
 import { button, byId, element, fill } from "./element.js";
 import { thumbnail } from "./outputs.js";
 import { promptOf } from "./sent.js";
+import { titleOf } from "./titles.js";
 import { ago, plural, readable } from "./words.js";
 
 const PAGE = 40;
@@ -117,7 +118,7 @@ export class Gallery {
   }
 
   tile(task, item) {
-    const words = promptOf(task) || readable(task.mode);
+    const words = promptOf(task) || titleOf(task.mode);
     const when = ago(task.finished_at ?? task.created_at, serverNow());
     const failed = element("span", { class: "stand-in" }, task.error ?? readable(task.status));
     const made = task.outputs.length ? thumbnail(task.outputs[0]) : failed;

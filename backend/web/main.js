@@ -29,7 +29,10 @@ const open = (item) => {
   else viewer.open(item);
 };
 
-const create = new Create((task) => watch.put(task));
+const create = new Create((task) => {
+  watch.put(task);
+  status.soon();
+});
 const status = new Status(create);
 const compare = new Compare();
 const gallery = new Gallery({ onOpen: (number) => open(gallery.items[number]) });
@@ -42,7 +45,10 @@ const viewer = new Viewer(gallery, {
   },
 });
 const watch = new Watch({
-  onEnded: (task) => gallery.ended(task),
+  onEnded: (task) => {
+    gallery.ended(task);
+    status.soon();
+  },
   onOpen: (task) => open(gallery.items.find((each) => each.task.task_id === task.task_id) ?? { task, number: task.outputs.length ? 0 : null }),
   onReuse: reuse,
 });

@@ -8,6 +8,7 @@ import { cannotRun } from "./missing.js";
 import { plural, readable } from "./words.js";
 
 const LOOK = 10000;
+const SOON = 700;
 const ENGINES = { stub: "Stub engine", comfyui: "ComfyUI engine" };
 
 export class Status {
@@ -28,6 +29,12 @@ export class Status {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
     }
     if (turn === this.turn) this.timer = setTimeout(() => this.look(), atLeast(LOOK));
+  }
+
+  /** Something has happened: look before it is time. */
+  soon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.look(), SOON);
   }
 
   async refresh() {

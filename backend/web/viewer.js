@@ -7,7 +7,7 @@ import { facts } from "./facts.js";
 import { download, fileName, kindOf, whole } from "./outputs.js";
 import { blobOf } from "./pictures.js";
 import { promptOf } from "./sent.js";
-import { readable } from "./words.js";
+import { titleOf } from "./titles.js";
 import { Zoom } from "./zoom.js";
 
 const NEAR_THE_END = 5;
@@ -52,7 +52,7 @@ export class Viewer {
     this.item = item;
     const { task, number } = item;
     const output = number === null ? null : task.outputs[number];
-    byId("viewer-title").textContent = promptOf(task) || readable(task.mode);
+    byId("viewer-title").textContent = promptOf(task) || titleOf(task.mode);
     fill(byId("viewer-facts"), facts(task, number));
     byId("viewer-problem").textContent = "";
     byId("viewer-delete").textContent = "Delete";

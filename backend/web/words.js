@@ -1,7 +1,10 @@
 // Numbers, times and names as people read them.
 
+import { element } from "./element.js";
+
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const WHEN = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const SHORT = { cfg: "CFG", fps: "FPS", lora: "LoRA", vae: "VAE", gpu: "GPU", comfyui: "ComfyUI" };
 const STEPS = [
   ["day", 86400],
   ["hour", 3600],
@@ -36,8 +39,15 @@ export function bytes(count) {
 
 /** `sampler_name` as `Sampler name`. */
 export function readable(name) {
-  const words = String(name).replaceAll(/[_-]+/g, " ").trim();
+  const word = (each) => SHORT[each] ?? each;
+  const words = String(name).split(/[_-]+/).map(word).join(" ").trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** A sentence with its `names` as code. */
+export function prose(text) {
+  const part = (words, number) => (number % 2 ? element("code", {}, words) : words);
+  return text.split("`").map(part);
 }
 
 export const percent = (value) => `${Math.round(value * 100)} %`;
