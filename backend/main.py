@@ -70,6 +70,7 @@ TAGS = [
     {"name": "uploads", "description": "Images sent ahead."},
     {"name": "openai", "description": "OpenAI's Images API over the same tasks."},
     {"name": "webhooks", "description": "What webhooks were told."},
+    {"name": "queue", "description": "What waits and runs."},
     {"name": "access", "description": "How whoever asks stands."},
     {"name": "keys", "description": "Who may ask."},
     {"name": "metrics", "description": "What is counted, for Prometheus."},

@@ -17,6 +17,7 @@ from backend.services.access import AccessService
 from backend.services.admission import Admission
 from backend.services.catalogue import ModeCatalogue
 from backend.services.deliveries import DeliveryService
+from backend.services.draining import Draining
 from backend.services.estimates import Estimates
 from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
@@ -33,6 +34,7 @@ from backend.services.styles import Style
 from backend.services.task_display import TaskDisplay
 from backend.services.task_story import TaskStory
 from backend.services.tasks import TaskService
+from backend.services.thumbnails import Thumbnails
 from backend.services.uploads import UploadService
 from backend.services.webhook_targets import WebhookTargets, webhook_secret
 from backend.services.webhooks import WebhookDeliverer
@@ -50,7 +52,9 @@ class BackendState:
     liveness: Liveness
     scrape: Scrape
     generation: GenerationRouter
+    draining: Draining
     tasks: TaskService
+    thumbnails: Thumbnails
     story: TaskStory
     retry: TaskRetry
     catalogue: ModeCatalogue
@@ -139,7 +143,9 @@ def state_of(
         readiness=readiness,
         liveness=liveness,
         generation=generation,
+        draining=Draining(engine.workers, readiness, tasks),
         tasks=tasks,
+        thumbnails=Thumbnails(tasks),
         story=story,
         scrape=Scrape(
             metrics.registry, metrics.standing, readiness, store, engine.outbox, engine.shared, room

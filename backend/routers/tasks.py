@@ -17,11 +17,12 @@ from backend.errors import (
 )
 from backend.problem_docs import GUARDED, problems
 from backend.routers.access import Reader, Submitter
-from backend.routers.output_file import OutputFile, output_file
+from backend.routers.output_file import SAFE, OutputFile, output_file
 from backend.routers.pages import Cursor, Limit, next_page
 from backend.routers.paths import Number, TaskId
 from backend.routers.streaming import EVENT, LastEventId, server_sent_events
 from backend.schemas.response_task import TaskListResponse, TaskResponse
+from backend.services.thumbnails import CONTENT_TYPE
 from backend.state import State
 from backend.tasks import TaskFilter, TaskState
 
@@ -56,6 +57,16 @@ FILE: dict[int | str, dict[str, Any]] = {
 }
 
 
+SMALL: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A WebP image, 512 pixels wide or high at most.",
+        "content": {CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+FOR_EVER = {
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "Vary": "Authorization, X-API-Key",
+}
 REMOVE = "Have it forgotten too, with its files; the answer is how it was."
 DOWNLOAD = "Have it saved under a name of its own, instead of shown."
 
@@ -132,3 +143,14 @@ async def output(
     """One file that the task made, from 0; with ETag and ranges."""
     file, made = await state.tasks.output(task_id, number, caller)
     return output_file(file, made.content_type, made.download_name(task_id) if download else None)
+
+
+@router.get(
+    "/{task_id}/outputs/{number}/thumbnail",
+    response_class=Response,
+    responses=problems(TaskNotFound, OutputNotFound, *GUARDED) | SMALL,
+)
+async def thumbnail(task_id: TaskId, number: Number, state: State, caller: Reader) -> Response:
+    """A small picture of an image that the task made."""
+    small = await state.thumbnails.of(task_id, number, caller)
+    return Response(small, media_type=CONTENT_TYPE, headers=SAFE | FOR_EVER)

@@ -1,4 +1,4 @@
-"""What `GET /queue` answers."""
+"""What `GET /queue` and the routes of `/drain` answer."""
 
 from pydantic import BaseModel
 
@@ -8,3 +8,9 @@ class QueueResponse(BaseModel):
 
     queued: int
     running: int
+
+
+class DrainResponse(QueueResponse):
+    """The same, and whether this backend takes nothing out of the queue for now."""
+
+    draining: bool

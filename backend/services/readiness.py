@@ -16,6 +16,7 @@ NOTE_SECONDS = 0.5
 """That a note may take: whoever asks gives up after a second, and takes that for not ready."""
 KEPT_SECONDS = 1.0
 """That what was seen counts: however many ask, it is looked once a second."""
+PAUSED = "An admin drains it (POST /drain): what runs may end. DELETE /drain has it go on."
 STOPPING = "It stops. Send requests to another one, or start it again."
 
 Check = Callable[[], Awaitable[str | None]]
@@ -46,6 +47,7 @@ class Readiness:
         self._kept_seconds = kept_seconds
         self._clock = clock
         self._draining = False
+        self._paused = False
         self._looking = asyncio.Lock()
         self._seen: list[Checked] = []
         self._seen_at = float("-inf")
@@ -53,6 +55,10 @@ class Readiness:
     def drain(self) -> None:
         """Never ready again: the process stops."""
         self._draining = True
+
+    def pause(self, paused: bool) -> None:
+        """Not ready for as long as an admin says so."""
+        self._paused = paused
 
     async def look(self) -> ReadinessResponse:
         """How it is right now, or was a moment ago. Never raises."""
@@ -63,8 +69,8 @@ class Readiness:
         return _told_of([self._drained(), *self._seen])
 
     def _drained(self) -> Checked:
-        detail = STOPPING if self._draining else None
-        return Checked(check="draining", ok=not self._draining, needed=True, detail=detail)
+        detail = STOPPING if self._draining else PAUSED if self._paused else None
+        return Checked(check="draining", ok=detail is None, needed=True, detail=detail)
 
     async def _ask_all(self) -> list[Checked]:
         needed, noted = await asyncio.gather(

@@ -77,6 +77,7 @@ class TaskWorker:
         self._metrics = metrics
         metrics.watch_worker(service.url, slots, lambda: self._busy)
         self._stop = asyncio.Event()
+        self._paused = False
         self._idle: list[asyncio.Event] = []
         self._woken = 0
         self._busy = 0
@@ -94,6 +95,12 @@ class TaskWorker:
         self._woken += 1
         if self._idle:
             self._idle.pop(0).set()
+
+    def pause(self, paused: bool) -> None:
+        """Take nothing more, for as long as it is paused; what runs goes on."""
+        self._paused = paused
+        while not paused and self._idle:
+            self.wake()
 
     async def drain(self, seconds: float) -> None:
         """Take nothing more, and wait for what runs, at most so long."""
@@ -146,7 +153,7 @@ class TaskWorker:
                     self._busy -= 1
 
     async def _claim(self) -> Claim | None:
-        if self._stop.is_set():
+        if self._stop.is_set() or self._paused:
             return None
         claiming = asyncio.ensure_future(
             # A new id at each try: one that was not answered may have been taken all the same.

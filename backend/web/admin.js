@@ -17,6 +17,7 @@ export async function showAdmin() {
   byId("admin").hidden = !isAdmin();
   if (!isAdmin()) return;
   await tried(async () => {
+    await showDrain();
     const [{ keys }, { deliveries }] = await Promise.all([
       get("keys"),
       get("webhooks/deliveries?state=failed&limit=50"),
@@ -26,6 +27,19 @@ export async function showAdmin() {
     const told = rows.length ? table("Undelivered webhooks", DELIVERY_COLUMNS, rows) : none("None.");
     fill(byId("deliveries"), told);
   });
+}
+
+/** Draining, or going on. */
+async function showDrain() {
+  const { checks = [] } = await get("readyz");
+  const drains = checks.some(({ check, ok }) => check === "draining" && !ok);
+  const end = () => change("DELETE", "drain", "It takes tasks again.");
+  const begin = () => change("POST", "drain", "It is drained: what runs may end.");
+  const act = drains ? button("Go on", end, "main") : twice("Drain", "Drain the queue", begin);
+  const words = drains
+    ? "Nothing more is taken out of the queue until it is to go on. New tasks are kept and wait."
+    : "Take nothing more out of the queue and let what runs end, before the pod is stopped.";
+  fill(byId("drain"), element("p", { class: "help" }, words), act);
 }
 
 const KEY_COLUMNS = ["Name", "Scopes", "Limits", "State", ""];

@@ -54,7 +54,10 @@ function searched(name, rule, label) {
 class Combobox {
   constructor(control, list, choices) {
     Object.assign(this, { control, list, choices, active: -1, found: [] });
-    control.addEventListener("click", () => this.open(""));
+    control.addEventListener("click", () => {
+      if (list.hidden) control.select();
+      this.open("");
+    });
     control.addEventListener("input", (event) => event.isTrusted && this.open(control.value));
     control.addEventListener("keydown", (event) => this.pressed(event));
     control.addEventListener("blur", () => this.close());

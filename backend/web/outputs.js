@@ -4,6 +4,7 @@ import { at, hasKey } from "./api.js";
 import { element, icon } from "./element.js";
 import { blobOf, blobUrl, showWhenSeen } from "./pictures.js";
 
+const SCALED = new Set(["image/png", "image/jpeg", "image/webp"]);
 const PLACEHOLDER = "text/x-placeholder";
 
 export function kindOf({ content_type: type }) {
@@ -17,7 +18,8 @@ export function thumbnail(output) {
   const kind = kindOf(output);
   if (kind === "image") {
     const image = element("img", { alt: "", decoding: "async" });
-    showWhenSeen(image, output.url);
+    const isSmall = SCALED.has(output.content_type);
+    showWhenSeen(image, isSmall ? `${output.url}/thumbnail` : output.url);
     return image;
   }
   const drawing = { video: "play", audio: "sound" }[kind] ?? "image";

@@ -5,7 +5,7 @@ import { isAway, onBack } from "./connection.js";
 import { byId, element, fill } from "./element.js";
 import { access, forgetKey, keysAreOn } from "./keys.js";
 import { cannotRun } from "./missing.js";
-import { plural, readable } from "./words.js";
+import { readable } from "./words.js";
 
 const LOOK = 10000;
 const SOON = 700;
@@ -28,7 +28,9 @@ export class Status {
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
     }
-    if (turn === this.turn) this.timer = setTimeout(() => this.look(), atLeast(LOOK));
+    const wait = this.hurries ? SOON : LOOK;
+    this.hurries = false;
+    if (turn === this.turn) this.timer = setTimeout(() => this.look(), atLeast(wait));
   }
 
   /** Something has happened: look before it is time. */
@@ -44,6 +46,14 @@ export class Status {
       get("queue"),
     ]);
     const wrong = [...ready.reasons, ...ready.notes];
+    // A check that was slow once says nothing: it is looked at again first.
+    const isNew = wrong.length > 0 && !this.wasWrong;
+    this.wasWrong = wrong.length > 0;
+    if (isNew && this.isKnown) {
+      this.hurries = true;
+      return;
+    }
+    this.isKnown = true;
     this.line(engine, wrong, queue);
     byId("stub").hidden = engine !== "stub";
     this.view(engine, ready, wrong, queue);
@@ -79,7 +89,7 @@ export class Status {
 }
 
 function queueWords({ queued, running }) {
-  return `${plural(running, "task")} running, ${queued} waiting`;
+  return `${running} running, ${queued} waiting`;
 }
 
 function join(parts) {

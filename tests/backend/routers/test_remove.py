@@ -1,4 +1,4 @@
-"""`DELETE /tasks/{task_id}?remove=true`, `GET /queue` and `GET /styles`."""
+"""`DELETE /tasks/{task_id}?remove=true`."""
 
 import httpx
 
@@ -42,22 +42,3 @@ async def test_running_task_is_cancelled_first(client: httpx.AsyncClient, gpu: G
     assert reply.json()["status"] == "cancelled"
     assert gpu.cancelled == [gpu.jobs[0].id]
     assert (await client.get(f"/tasks/{task_id}")).status_code == 404
-
-
-async def test_queue_counts_what_waits_and_runs(client: httpx.AsyncClient, gpu: GPUService) -> None:
-    assert (await client.get("/queue")).json() == {"queued": 0, "running": 0}
-    gpu.holds()
-    for _ in range(3):
-        await post(client)
-
-    async def counted() -> bool:
-        return bool((await client.get("/queue")).json() == {"queued": 1, "running": 2})
-
-    await eventually(counted)
-
-
-async def test_styles_are_those_of_the_file(client: httpx.AsyncClient) -> None:
-    styles = (await client.get("/styles")).json()["styles"]
-    assert [each["style"] for each in styles][:2] == ["realistic", "cinematic"]
-    assert "{prompt}" in styles[0]["prompt"]
-    assert styles[0]["negative_prompt"] == "drawing, illustration, render"
