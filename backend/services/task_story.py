@@ -52,7 +52,7 @@ class TaskStory:
             known = await self._store.events(task_id)
             if known and after > known[-1].seq:
                 after = 0  # A number of another database: told twice is better than never.
-            events = [event for event in known if event.seq > after]
+            events = _of_this_run([event for event in known if event.seq > after])
             if not events and await self._is_over(task_id):
                 return
             while True:
@@ -80,7 +80,7 @@ class TaskStory:
         if not watch.stale:
             return []
         watch.stale = False
-        return await self._store.events(task_id, after)
+        return _of_this_run(await self._store.events(task_id, after))
 
     @property
     def closed(self) -> bool:
@@ -109,3 +109,9 @@ class TaskStory:
         seen.clear()
         seen.update(newest.values())
         return [StoryEvent(kind, asdict(each)) for kind, each in fresh.items()]
+
+
+def _of_this_run(events: list[TaskEvent]) -> list[TaskEvent]:
+    """Without what a retry has overcome: whoever hears of an end takes it for the end."""
+    ends = [place for place, event in enumerate(events[:-1]) if event.state.ended]
+    return events[ends[-1] + 1 :] if ends else events
