@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     request_timeout: int = Field(180, ge=1)
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.STANDARD
+    log_max_mb: int = Field(50, ge=0)
+    log_keep: int = Field(7, ge=0)
     max_face_images: int = Field(5, ge=0)
     max_image_size_mb: int = Field(10, ge=1)
     api_title: str = "AI Image Generation API"
@@ -132,6 +134,11 @@ class Settings(BaseSettings):
             except ValueError as exc:
                 raise ValueError("It is as 60/minute or 1000/hour, or empty for none") from exc
         return text
+
+    @property
+    def secrets(self) -> list[str]:
+        """What no log is to show."""
+        return [each for each in (self.gpu_service_secret, self.webhook_secret) if each]
 
     @property
     def gpu_service_urls(self) -> list[str]:

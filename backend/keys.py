@@ -89,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 done, 1 there is no such key, 2 wrong use, 3 the keys cannot be used."""
     wanted = _parser().parse_args(arguments)
     settings = settings_or_exit(get_settings, "The keys", setup_logging)
-    setup_logging("WARNING", settings.log_format.value)
+    setup_logging("WARNING", settings.log_format.value, secrets=settings.secrets)
 
     async def run() -> int:
         async with open_keys(settings) as keys:

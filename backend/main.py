@@ -26,6 +26,7 @@ from backend.probing import liveness_of, readiness_of
 from backend.problem_docs import document_problems, short_id
 from backend.problems import add_error_handlers
 from backend.rate_limit_headers import RateLimitHeaders
+from backend.request_id import RequestId
 from backend.routers import (
     generate,
     health,
@@ -52,7 +53,12 @@ from backend.state import BackendState, display_of, state_of, webhooks_of
 from backend.store.opening import stores_of
 from backend.stream_gate import StreamGate
 from backend.tls import TLS
-from backend.utils.logging import setup_logging
+from backend.utils.logging import (
+    has_uvicorn_begun,
+    setup_logging,
+    start_logging,
+    start_process_logging,
+)
 
 log = logging.getLogger("backend")
 
@@ -102,6 +108,7 @@ EXPOSED_HEADERS = [
     "RateLimit-Policy",
     "Retry-After",
     "WWW-Authenticate",
+    "X-Request-ID",
 ]
 
 
@@ -111,7 +118,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        setup_logging(settings.log_level.value, settings.log_format.value)
+        start_logging(settings)
         _log_start(settings)
         async with _running(settings, make_stores, metrics) as state:
             app.state.backend = state
@@ -140,6 +147,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
     )
     app.add_middleware(StreamGate)
     app.add_middleware(RequestMeter, metrics=metrics.requests)
+    app.add_middleware(RequestId)
     app.add_middleware(StartFailure, name="The backend", expected=BackendError)
     for module in ROUTERS:
         app.include_router(module.router)
@@ -237,4 +245,11 @@ def _log_start(settings: Settings) -> None:
     )
 
 
-app = create_app(settings_or_exit(get_settings, "The backend", setup_logging))
+def _served() -> FastAPI:
+    settings = settings_or_exit(get_settings, "The backend", setup_logging)
+    if has_uvicorn_begun():  # Its first words come before the lifespan.
+        start_process_logging(settings)
+    return create_app(settings)
+
+
+app = _served()

@@ -20,7 +20,7 @@ from backend.errors import BackendError, StorageUnavailable
 from backend.metrics.registry import new_registry
 from backend.metrics.work import UNCOUNTED, WorkMetrics
 from backend.start_failure import settings_or_exit
-from backend.utils.logging import setup_logging
+from backend.utils.logging import setup_logging, start_process_logging
 
 log = logging.getLogger("backend.worker")
 
@@ -58,7 +58,7 @@ async def run(settings: Settings, url: str, metrics: WorkMetrics = UNCOUNTED) ->
 def main(arguments: list[str]) -> int:
     """The exit code: 0 stopped as told, 2 a wrong setting, 3 it cannot start."""
     settings = settings_or_exit(get_settings, "The worker", setup_logging)
-    setup_logging(settings.log_level.value, settings.log_format.value)
+    start_process_logging(settings)
     url, wrong = _chosen(settings, arguments)
     if wrong:
         log.critical("The worker cannot start: %s", wrong)

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
 
     generation_engine: Engine = Engine.STUB
     log_format: LogFormat = LogFormat.STANDARD
+    log_max_mb: int = Field(50, ge=0)
+    log_keep: int = Field(7, ge=0)
     gpu_service_secret: str = Field("", repr=False)
     tls_cert_file: str = ""
     tls_key_file: str = ""
@@ -92,6 +94,11 @@ class Settings(BaseSettings):
         if secret and (len(secret) < LEAST_SECRET or not secret.isascii()):
             raise ValueError(f"It has {LEAST_SECRET} ASCII characters or more, or is empty")
         return secret
+
+    @property
+    def secrets(self) -> list[str]:
+        """What no log is to show."""
+        return [self.gpu_service_secret] if self.gpu_service_secret else []
 
 
 @lru_cache

@@ -27,6 +27,7 @@ from gpu_server.metrics.requests import RequestMeter
 from gpu_server.metrics.service import ServiceMetrics
 from gpu_server.problem_docs import document_problems, short_id
 from gpu_server.problems import add_error_handlers
+from gpu_server.request_id import RequestId
 from gpu_server.routers import generate, health, jobs, metrics, probes, workflows
 from gpu_server.services.catalogue import CatalogueService
 from gpu_server.services.checks import (
@@ -46,7 +47,12 @@ from gpu_server.signature import SignatureCheck
 from gpu_server.start_failure import StartFailure, settings_or_exit
 from gpu_server.state import ServiceState
 from gpu_server.tls import TLS, running_server
-from gpu_server.utils.logging import setup_logging
+from gpu_server.utils.logging import (
+    has_uvicorn_begun,
+    setup_logging,
+    start_logging,
+    start_process_logging,
+)
 from gpu_server.workflows.folder import WorkflowFolder
 
 log = logging.getLogger("gpu_server")
@@ -75,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        setup_logging(settings.log_level.value, settings.log_format.value)
+        start_logging(settings)
         async with _running(settings, counted) as state:
             app.state.service = state
             yield
@@ -90,6 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(SignatureCheck, secret=settings.gpu_service_secret)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_mb * 1024 * 1024)
     app.add_middleware(RequestMeter, metrics=counted.requests)
+    app.add_middleware(RequestId)
     app.add_middleware(StartFailure, name="The GPU service", expected=GPUServiceError)
     add_error_handlers(app)
     for module in (health, probes, generate, jobs, workflows, metrics):
@@ -197,4 +204,11 @@ async def _log_start(settings: Settings, client: ComfyClient) -> None:
         )
 
 
-app = create_app(settings_or_exit(get_settings, "The GPU service", setup_logging))
+def _served() -> FastAPI:
+    settings = settings_or_exit(get_settings, "The GPU service", setup_logging)
+    if has_uvicorn_begun():  # Its first words come before the lifespan.
+        start_process_logging(settings)
+    return create_app(settings)
+
+
+app = _served()

@@ -10,12 +10,14 @@ import uvicorn
 
 from gpu_server.config import get_settings
 from gpu_server.main import app
+from gpu_server.utils.logging import start_process_logging
 
 
 def main() -> None:
     """Serve until a signal comes."""
     settings = get_settings()
-    uvicorn.run(app, host=settings.gpu_server_host, port=settings.gpu_server_port)
+    start_process_logging(settings)
+    uvicorn.run(app, host=settings.gpu_server_host, port=settings.gpu_server_port, log_config=None)
 
 
 if __name__ == "__main__":

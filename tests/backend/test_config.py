@@ -104,6 +104,8 @@ def test_settings_are_read_once() -> None:
         ("MAX_IMAGE_MEGAPIXELS", "179"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FORMAT", "xml"),
+        ("LOG_MAX_MB", "-1"),
+        ("LOG_KEEP", "-1"),
         ("GPU_SERVICE_URL", ""),
         ("GPU_SERVICE_URL", " , ,"),
         ("DATABASE_URL", "mysql://db"),

@@ -5,9 +5,12 @@ import logging
 import re
 import sys
 from datetime import datetime
+from urllib.parse import quote
 
 import pytest
 
+from backend.correlation import Correlation, about, correlated
+from backend.keys import PREFIX
 from backend.utils.logging import OneLineFormatter, describe, setup_logging
 
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) \| (\S+) \| (\w+) \| (.*)")
@@ -145,3 +148,136 @@ def test_many_parameters_are_cut() -> None:
 def test_whole_is_whole() -> None:
     params = {"prompt": "a wish", "many": list(range(30))}
     assert json.loads(describe(params, whole=True)) == params
+
+
+KEY = f"{PREFIX}{'k3Y-' * 10}_z"
+SECRET = 'a "secret" \\ of ours'
+TURNING = ["\x1b[2K", "\x00", "\t", "\x85", "\u2028", "\u202e", "\u2066", "\u200f", "\ufeff"]
+
+
+@pytest.mark.parametrize("form", ["standard", "json"])
+@pytest.mark.parametrize("sign", TURNING, ids=ascii)
+def test_what_turns_text_about_is_shown_as_it_is(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str], form: str, sign: str
+) -> None:
+    setup_logging("INFO", form)
+    log.info("a%sb", sign)
+    [line] = capsys.readouterr().out.splitlines()
+    assert sign not in line
+    assert ("a" + sign.encode("unicode_escape").decode() + "b" in line) or form == "json"
+    if form == "json":
+        assert json.loads(line)["message"] == f"a{sign}b"
+
+
+def test_text_that_can_be_read_stays_so(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup_logging("INFO", "standard")
+    log.info("Leuchtturm für 灯台 🗼")
+    assert "für 灯台 🗼" in capsys.readouterr().out
+
+
+def raised(text: str) -> None:
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize("form", ["standard", "json"])
+@pytest.mark.parametrize("secret", [KEY, KEY.replace("_", "%5F", 1), "whsec_MfKQ9r8+/w==", SECRET])
+def test_no_secret_is_in_a_line(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str], form: str, secret: str
+) -> None:
+    setup_logging("DEBUG", form, secrets=[SECRET])
+    log.info("Authorization: Bearer %s", secret)
+    log.info("as a value: %r, as JSON: %s", secret, json.dumps({"key": secret}))
+    log.info("as a field", extra={"given": secret})
+    access = ("127.0.0.1:1", "GET", f"/tasks?api_key={quote(secret, safe='%')}&limit=5", "1.1", 200)
+    logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *access)
+    try:
+        raised(f"no such key: {secret}")
+    except ValueError:
+        log.exception("it failed", stack_info=True)
+    out = capsys.readouterr().out
+    told = (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""))
+    assert [each for each in told if each in out] == []
+    assert out.count("***") >= 5
+    assert "limit=5" in out
+    if form == "json":
+        assert all(json.loads(line) for line in out.splitlines())
+
+
+def test_key_that_was_cut_short_is_hidden_too(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup_logging("INFO", "standard")
+    log.info("%.20r", KEY)
+    assert KEY[4:10] not in capsys.readouterr().out
+
+
+def access_of(path: str, status: int) -> None:
+    told = ("127.0.0.1:1", "GET", path, "1.1", status)
+    logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *told)
+
+
+def test_access_has_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    setup_logging("INFO", "json")
+    access_of("/tasks?limit=5", 200)
+    record = json.loads(capsys.readouterr().out)
+    told = {name: record[name] for name in ("client", "method", "path", "status")}
+    assert told == {
+        "client": "127.0.0.1:1",
+        "method": "GET",
+        "path": "/tasks?limit=5",
+        "status": 200,
+    }
+
+
+@pytest.mark.parametrize("path", ["/health", "/livez", "/readyz?x", "/metrics"])
+def test_probes_are_for_debug(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    setup_logging("INFO", "standard")
+    access_of(path, 200)
+    assert capsys.readouterr().out == ""
+    access_of(path, 503)
+    assert " | INFO | " in capsys.readouterr().out
+    setup_logging("DEBUG", "standard")
+    access_of(path, 200)
+    assert " | DEBUG | " in capsys.readouterr().out
+
+
+def test_accesses_heed_the_level(capsys: pytest.CaptureFixture[str]) -> None:
+    """Spec: Logging Utility: set log level from configuration; apply to all modules."""
+    setup_logging("WARNING", "standard")
+    access_of("/tasks", 200)
+    assert capsys.readouterr().out == ""
+
+
+def test_line_tells_the_request_and_the_task(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup_logging("INFO", "standard")
+    with correlated(Correlation(request_id="r-1")), about("t-1"):
+        log.info("something")
+        log.info("Task t-1 goes on")
+    log.info("of another", extra={"task_id": "t-2"})
+    assert [line.split(" | ")[3] for line in capsys.readouterr().out.splitlines()] == [
+        "something [request_id=r-1 task_id=t-1]",
+        "Task t-1 goes on [request_id=r-1]",
+        "of another [task_id=t-2]",
+    ]
+
+
+def test_json_tells_the_request_the_task_and_the_trace(
+    log: logging.Logger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup_logging("INFO", "json")
+    trace = "ab" * 16
+    with correlated(Correlation("r-1", f"00-{trace}-{'12' * 8}-01")):
+        log.info("something", extra={"task_id": "t-2"})
+    record = json.loads(capsys.readouterr().out)
+    told = {name: record[name] for name in ("request_id", "task_id", "trace_id")}
+    assert told == {"request_id": "r-1", "task_id": "t-2", "trace_id": trace}
+
+
+def test_colours_of_uvicorn_are_no_field(capsys: pytest.CaptureFixture[str]) -> None:
+    setup_logging("INFO", "json")
+    logging.getLogger("uvicorn.error").info("hello", extra={"color_message": "\x1b[1mhello"})
+    assert "color_message" not in json.loads(capsys.readouterr().out)
