@@ -336,7 +336,7 @@ python_fault() {  # PYTHON
     if ! command -v "$1" > /dev/null; then
         echo "there is no $1: install Python 3.10 or newer (apt-get install python3 python3-venv)"
     elif ! python_is_new_enough "$1"; then
-        echo "Python 3.10 or newer is needed, and $1 is $("$1" --version 2>&1 || true); PYTHON= chooses another"
+        echo "Python 3.10 or newer is needed, and $1 is $("$1" --version 2>&1 || true): PYTHON= chooses another"
     elif ! "$1" -c 'import ensurepip, venv' 2>/dev/null; then
         echo "$1 cannot make virtual environments: install its venv module (apt-get install python3-venv)"
     fi
@@ -1053,6 +1053,11 @@ main() {
             "$command"
             ;;
         logs) logs "$@" ;;
+        doctor)
+            # shellcheck source=/dev/null
+            source "$CODE/backend/doctor/doctor.sh"
+            doctor "$@"
+            ;;
         help | -h | --help) usage ;;
         *) wrong_argument "there is no command '$command'" ;;
     esac

@@ -66,12 +66,12 @@ def settings_or_exit(read: Callable[[], T], name: str, log_to: Callable[[str, st
         return read()
     except (ValidationError, SettingsError) as exc:
         log_to("INFO", os.environ.get("LOG_FORMAT", ""))
-        for wrong in _wrong(exc):
+        for wrong in what_is_wrong(exc):
             log.critical("%s cannot start: %s", name, wrong)
         raise SystemExit(WRONG_SETTING) from None
 
 
-def _wrong(exc: ValidationError | SettingsError) -> list[str]:
+def what_is_wrong(exc: ValidationError | SettingsError) -> list[str]:
     """What is wrong: the setting, its value, and what is allowed."""
     if isinstance(exc, ValidationError):
         return [_told(error["loc"], error["input"], error["msg"]) for error in exc.errors()]

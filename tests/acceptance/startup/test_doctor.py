@@ -1,0 +1,152 @@
+"""`./startup.sh doctor`, where things are well and where they are not."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from tests.acceptance.processes import Program
+from tests.acceptance.startup.workspace import REPOSITORY, Workspace, free_port
+
+LINE = re.compile(r"( ok |warn|FAIL)  (\S+( \S+)*) {1,}(.+)|                      -> .+")
+MODEL = "another-model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A ComfyUI without the model that the shipped workflows name."""
+    port = free_port()
+    program = Program(
+        [sys.executable, "-m", "tests.fake_comfyui", "--port", str(port), "--models", MODEL],
+        REPOSITORY,
+        port,
+        tmp_path_factory.mktemp("comfyui") / "comfyui.log",
+        "/system_stats",
+    )
+    program.start()
+    yield program
+    program.stop()
+
+
+def findings(workspace: Workspace, **environment: str) -> dict[str, dict[str, str]]:
+    """The worst, or else the last, of each subject."""
+    result = workspace.run("doctor", "--json", **environment)
+    answer = json.loads(result.stdout)
+    assert result.returncode == (1 if answer["status"] == "red" else 0)
+    found: dict[str, dict[str, str]] = {}
+    for finding in answer["findings"]:
+        if found.get(finding["subject"], {}).get("level") not in ("yellow", "red"):
+            found[finding["subject"]] = finding
+    levels = {finding["level"] for finding in answer["findings"]}
+    assert answer["status"] == next(x for x in ("red", "yellow", "green") if x in levels)
+    return found
+
+
+def test_one_line_for_each_finding_and_one_for_all(running: Workspace) -> None:
+    result = running.run("doctor")
+    *lines, last = result.stdout.splitlines()
+    assert result.returncode == 0, result.stdout
+    assert result.stderr == ""
+    for line in lines:
+        assert LINE.fullmatch(line), line
+    assert len(lines) < 40
+    assert re.fullmatch(r"0 red, \d+ yellow, \d+ green", last)
+
+
+def test_a_misspelt_key_is_named_with_the_nearest(running: Workspace) -> None:
+    env = running.path / "backend" / ".env"
+    before = env.read_text()
+    env.write_text(f'{before}REQUEST_TIMOUT="5 \\\\"\n')
+    try:
+        found = findings(running)
+    finally:
+        env.write_text(before)
+    assert found["backend/.env"]["text"].startswith("REQUEST_TIMOUT is no setting")
+    assert found["backend/.env"]["way_out"] == "write REQUEST_TIMEOUT"
+    assert found["backend"]["text"] == "its .env was changed after it was started"
+
+
+def test_a_missing_package_is_red(running: Workspace) -> None:
+    requirements = running.path / "backend" / "requirements.txt"
+    before = requirements.read_text()
+    requirements.write_text(f"{before}no-such-package\n")
+    try:
+        found = findings(running)
+    finally:
+        requirements.write_text(before)
+    assert found["packages"]["level"] == "red"
+    assert found["packages"]["text"].startswith("no-such-package is not installed")
+    assert "requirements have changed" in found["python"]["text"]
+
+
+def test_a_program_that_cannot_be_looked_at_is_red(running: Workspace) -> None:
+    module = running.path / "gpu_server" / "doctor" / "finding.py"
+    before = module.read_text()
+    module.write_text("import a_module_that_is_not_there")
+    try:
+        found = findings(running)
+    finally:
+        module.write_text(before)
+    assert found["gpu_server"]["level"] == "red"
+    assert "No module named 'a_module_that_is_not_there'" in found["gpu_server"]["text"]
+
+
+def test_a_fresh_clone_is_told_to_start(workspace: Workspace) -> None:
+    before = {path.name for path in workspace.path.iterdir()}
+    found = findings(workspace)
+    assert {path.name for path in workspace.path.iterdir()} == before
+    assert found["python"]["text"] == "there is no virtual environment yet"
+    assert found["python"]["way_out"].endswith("startup.sh start makes it")
+    assert found["backend"]["text"] == "is not started"
+
+
+def test_without_any_python_the_lines_are_the_same(workspace: Workspace) -> None:
+    result = workspace.run("doctor", PYTHON="python3.99")
+    assert result.returncode == 1
+    assert "FAIL  python          there is no python3.99\n" in result.stdout
+    assert "-> install Python 3.10 or newer (apt-get install python3 python3-venv)" in result.stdout
+
+
+def test_a_broken_environment_is_red(workspace: Workspace) -> None:
+    (workspace.path / "venv" / "bin").mkdir(parents=True)
+    found = findings(workspace)
+    assert found["python"]["level"] == "red"
+    assert "its Python is gone" in found["python"]["text"]
+
+
+def test_a_service_that_died_and_a_port_that_is_taken_are_red(workspace: Workspace) -> None:
+    workspace.pid_file("gpu_server").write_text("99999999\n")
+    port = workspace.ports["backend"]
+    with HTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler):
+        told = workspace.run("doctor").stdout
+    assert "FAIL  gpu_server      has ended by itself\n" in told
+    assert f"FAIL  backend         its port {port} is taken by PID {os.getpid()} " in told
+
+
+@pytest.mark.parametrize("arguments", [["--xml"], ["--json", "now"], ["backend"]])
+def test_a_wrong_argument_is_refused(workspace: Workspace, arguments: list[str]) -> None:
+    assert workspace.run("doctor", *arguments).returncode == 2
+
+
+def test_a_folder_that_cannot_be_written_is_red(workspace: Workspace) -> None:
+    """Not even root may make a file in /proc."""
+    assert findings(workspace, WORKSPACE="/proc/1")["workspace"]["level"] == "red"
+
+
+def test_a_missing_model_is_found_and_an_image_comes_all_the_way(
+    shared: Workspace, comfyui: Program
+) -> None:
+    with_comfyui = {"GENERATION_ENGINE": "comfyui", "COMFYUI_API_URL": comfyui.url}
+    shared.run("restart", **with_comfyui)
+    found = findings(shared, **with_comfyui)
+    shared.run("stop")
+    assert found["workflows"]["level"] == "yellow"
+    assert "ckpt_name 'sd_xl_base_1.0.safetensors'" in found["workflows"]["text"]
+    assert found["comfyui"]["text"].startswith("0.33.0 ")
+    assert found["selftest"]["level"] == "green", found["selftest"]
+    assert "came back through the backend, the GPU service and" in found["selftest"]["text"]
+    assert found["gpu service"]["text"].endswith("engine comfyui, 5 workflows")
