@@ -1,48 +1,20 @@
 """Tasks, and what is done with them, as this process sees it."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from backend import errors
-from backend.store.rows import CRASHED_CODE, DEADLINE_CODE
 from backend.tasks import Outcome, Task, TaskState
 
 WAITS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 RUNS = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0)
 OTHER = "other"
 BY_HAND, WORKER_GONE, STORAGE = "by_hand", "worker_gone", "storage"
-OF_GPU_SERVICES = frozenset(
-    {
-        "comfyui_error",
-        "comfyui_execution_failed",
-        "comfyui_lost_job",
-        "comfyui_output_broken",
-        "comfyui_rejected",
-        "comfyui_timeout",
-        "comfyui_unavailable",
-        "internal_error",
-        "invalid_parameter",
-        "invalid_workflow_name",
-        "job_conflict",
-        "job_not_found",
-        "no_free_slot",
-        "output_not_found",
-        "service_stopping",
-        "signature_expired",
-        "signature_invalid",
-        "signature_missing",
-        "workflow_invalid",
-        "workflow_not_found",
-    }
-)
-"""Codes that GPU services refuse with; what else one of them says is `other`."""
-CODES = (
-    OF_GPU_SERVICES
-    | {each.code for each in vars(errors).values() if hasattr(each, "retryable")}
-    | {"bug", "generation_failed", CRASHED_CODE, DEADLINE_CODE, BY_HAND, WORKER_GONE, STORAGE}
-)
+CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+MOST_CODES = 100
+"""Ours and the GPU services' are fewer: what comes beyond is `other`."""
 
 
 class WorkMetrics:
@@ -50,6 +22,7 @@ class WorkMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.knows_mode: Callable[[str], bool] = lambda _: False
+        self._codes: set[str] = set()
 
         def counter(name: str, told: str, *labels: str) -> Counter:
             return Counter(f"gateway_{name}", told, labels, registry=registry)
@@ -108,11 +81,11 @@ class WorkMetrics:
         """A task has ended, whoever has ended it."""
         self._ended.labels(self.mode(task.mode), state.value).inc()
         if state is TaskState.FAILED:
-            self._failures.labels(_known(code)).inc()
+            self._failures.labels(self._code(code)).inc()
 
     def retried(self, reason: str, *, spent: bool) -> None:
         """A task that was claimed, or had ended, waits again; `reason` is a code."""
-        self._retries.labels(_known(reason), str(spent).lower()).inc()
+        self._retries.labels(self._code(reason), str(spent).lower()).inc()
 
     def webhook_tried(self, result: str) -> None:
         """A message was sent: `delivered`, `failed`, or it `waits` for its next try."""
@@ -131,6 +104,15 @@ class WorkMetrics:
         """As a label: anybody may ask for a mode that there is not."""
         return mode if self.knows_mode(mode) else OTHER
 
+    def _code(self, code: str | None) -> str:
+        """As a label: a GPU service may be of another version, or something else altogether."""
+        if code is None or CODE.fullmatch(code) is None:
+            return OTHER
+        if code not in self._codes and len(self._codes) >= MOST_CODES:
+            return OTHER
+        self._codes.add(code)
+        return code
+
 
 UNCOUNTED = WorkMetrics(CollectorRegistry())
 """Where nobody asks."""
@@ -139,7 +121,3 @@ UNCOUNTED = WorkMetrics(CollectorRegistry())
 def place_of(url: str) -> str:
     """Host and port: a name and a password may stand before them."""
     return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def _known(code: str | None) -> str:
-    return code if code is not None and code in CODES else OTHER

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.metrics.work import place_of
+from backend.metrics.work import MOST_CODES, place_of
 from backend.tasks import Outcome, Output, TaskState
 from tests.backend.counting import Counted
 from tests.backend.making import a_task
@@ -23,11 +23,21 @@ def test_modes_that_there_are_not_share_one_series(counted: Counted) -> None:
     assert counted.now.value("gateway_tasks_submitted_total", mode="other") == 2
 
 
-def test_codes_that_there_are_not_share_one_series(counted: Counted) -> None:
-    for code in ("comfyui_lost_job", "made up", "another", None):
+def test_failures_are_counted_by_their_codes(counted: Counted) -> None:
+    for code in ("comfyui_lost_job", "No code, but a sentence.", "x" * 41, None):
         counted.metrics.ended(a_task(), TaskState.FAILED, code)
     assert counted.now.value("gateway_task_failures_total", code="comfyui_lost_job") == 1
     assert counted.now.value("gateway_task_failures_total", code="other") == 3
+
+
+def test_so_many_codes_have_series_of_their_own_and_no_more(counted: Counted) -> None:
+    for number in range(MOST_CODES + 5):
+        counted.metrics.retried(f"code_{number}", spent=True)
+    counted.metrics.retried("code_0", spent=True)
+    retries = "gateway_task_retries_total"
+    assert len(counted.now.labels(retries)) == MOST_CODES + 1
+    assert counted.now.value(retries, reason="other") == 5
+    assert counted.now.value(retries, reason="code_0") == 2
 
 
 def test_task_that_is_done_tells_how_long_it_waited_and_ran_and_what_it_made(
