@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from gpu_server import __version__
 from gpu_server.body_limit import BodyLimit
-from gpu_server.care.caretaker import caretaker
+from gpu_server.care.caretaker import caretaker, told_in_vain
 from gpu_server.comfy_client import ComfyClient, ComfyUIClient, StubComfyClient
 from gpu_server.comfyui.api import ComfyUIAPI
 from gpu_server.comfyui.definitions import NodeDefinitions
@@ -194,6 +194,8 @@ async def _log_start(settings: Settings, client: ComfyClient) -> None:
     log.info("Workflows path: %s", settings.workflows_path)
     log.info("Models path: %s", settings.models_path)
     log.info("Engine: %s", client.engine.value)
+    if client.engine is Engine.STUB and (vain := told_in_vain(settings)):
+        log.warning("%s: of no use while the engine is stub", ", ".join(vain))
     available = await client.check_health()
     if not available:
         log.warning("ComfyUI does not answer at %s", settings.comfyui_api_url)

@@ -46,6 +46,16 @@ class Caretaker:
         await self._stack.aclose()
 
 
+def told_in_vain(settings: Settings) -> list[str]:
+    """The settings that ask for care which the stub has no use for."""
+    asked = {
+        "WARMUP_WORKFLOW": settings.warmup_workflow,
+        "FREE_VRAM_AFTER_MINUTES": settings.free_vram_after_minutes,
+        "COMFYUI_RESTART_COMMAND": settings.comfyui_restart_command,
+    }
+    return [name for name, value in asked.items() if value]
+
+
 def caretaker(
     settings: Settings,
     api: ComfyUIAPI,

@@ -113,7 +113,7 @@ class RestartCommand:
     def _tell(self, process: "subprocess.Popen[bytes]", *, too_late: bool) -> None:
         if too_late:
             log.error("The restart command has not ended within %g s: ending it", self._seconds)
-        elif process.returncode is None:
+        elif process.poll() is None:
             log.info("The restart command goes on, and ComfyUI answers: it is left alone")
         elif process.returncode != 0:
             log.error("The restart command has failed, with status %d", process.returncode)

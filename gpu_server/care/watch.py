@@ -9,6 +9,7 @@ from enum import Enum
 from gpu_server.background import BackgroundLoop
 from gpu_server.care.restart import RestartCommand
 from gpu_server.comfyui.api import ComfyUIAPI
+from gpu_server.errors import ComfyUIError
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ LONGEST_PATIENCE = 3600.0
 
 
 class Condition(str, Enum):
-    """Of ComfyUI. Only HTTP counts: a long step or a model being loaded says nothing either."""
+    """Of ComfyUI. A job that runs for long says nothing of it: only a cancelled one does."""
 
     STARTING = "starting"
     """It has not answered yet: neither since we began to look, nor since it was restarted."""
@@ -27,14 +28,15 @@ class Condition(str, Enum):
     SILENT = "silent"
     """It does not answer just now."""
     DEAD = "dead"
-    """It has not answered for longer than anybody should wait."""
+    """It has not answered, or not let go of a cancelled job, for longer than one should wait."""
 
 
 class ComfyUIWatch(BackgroundLoop):
     """Asks ComfyUI every few seconds. `dead_after` is in seconds of silence.
 
     One that starts may be silent five times as long, and with every restart that did not help
-    twice as long again. Changes are logged once.
+    twice as long again. A job may run on five times as long after it was cancelled: then the GPU
+    hangs, though HTTP answers. Changes are logged once.
     """
 
     name = "watch over ComfyUI"
@@ -67,14 +69,27 @@ class ComfyUIWatch(BackgroundLoop):
         """Ask once, and do what is due."""
         trouble = await self._api.trouble()
         if trouble is None:
-            self._answers()
+            await self._look_inside()
             return
         silent = self._clock() - self._answered_at
         if self.condition is Condition.UP:
             self.condition = Condition.SILENT
         if silent >= self.patience:
-            self._is_dead(trouble, silent)
-            await self._start_again()
+            await self._is_dead(f"has not answered for {silent:.0f} s: {trouble}")
+
+    async def _look_inside(self) -> None:
+        """It answers; whether it works, too."""
+        self._answered_at, silent_since = self._clock(), self._answered_at
+        try:
+            withdrawn = await self._api.still_running()
+        except ComfyUIError:
+            return  # It has just gone: the next look will see.
+        for prompt_id, at in withdrawn.items():
+            stuck = self._clock() - at
+            if stuck >= self._dead_after * START_FACTOR:
+                await self._is_dead(f"hangs: job {prompt_id}, cancelled {stuck:.0f} s ago, runs on")
+                return
+        self._is_up(self._answered_at - silent_since)
 
     async def _once(self) -> None:
         await self.look()
@@ -86,30 +101,23 @@ class ComfyUIWatch(BackgroundLoop):
     def _starts(self) -> bool:
         return self.condition is Condition.STARTING
 
-    def _answers(self) -> None:
-        now = self._clock()
+    def _is_up(self, silent: float) -> None:
         if self.condition is Condition.DEAD or self._fruitless:
-            log.info("ComfyUI answers again, after %.0f s", now - self._answered_at)
-        self._answered_at = now
+            log.info("ComfyUI answers again, after %.0f s", silent)
         self._fruitless = 0
         self.condition = Condition.UP
 
-    def _is_dead(self, trouble: str, silent: float) -> None:
-        if self.condition is Condition.DEAD:
-            return
-        self.condition = Condition.DEAD
-        then = "" if self._restart else " Start it again, or let COMFYUI_RESTART_COMMAND do so"
-        log.error(
-            "ComfyUI at %s has not answered for %.0f s: %s.%s",
-            self._api.url,
-            silent,
-            trouble,
-            then,
-        )
+    async def _is_dead(self, reason: str) -> None:
+        if self.condition is not Condition.DEAD:
+            self.condition = Condition.DEAD
+            then = "" if self._restart else " Start it again, or let COMFYUI_RESTART_COMMAND do so"
+            log.error("ComfyUI at %s %s.%s", self._api.url, reason, then)
+        await self._start_again()
 
     async def _start_again(self) -> None:
         if self._restart is None or not self._restart.is_allowed():
             return
+        self._api.withdrawn.clear()
         await self._restart.run(self._api.is_up)
         self._fruitless += 1
         self._answered_at = self._clock()

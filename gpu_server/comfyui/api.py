@@ -1,5 +1,6 @@
 """ComfyUI's HTTP routes, one method each, its failures translated."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,6 +36,8 @@ class ComfyUIAPI:
         self._http = http
         self.url = url.rstrip("/")
         self._health_timeout = health_timeout
+        self.withdrawn: dict[str, float] = {}
+        """Prompts that were cancelled, and when, by the monotonic clock: until `still_running`."""
 
     async def is_up(self) -> bool:
         """Whether `/system_stats` answers 200 within 5 s. Never raises."""
@@ -110,6 +113,7 @@ class ComfyUIAPI:
 
     async def cancel(self, prompt_id: str) -> None:
         """Take this job, and no other, out of ComfyUI, waiting or running."""
+        self.withdrawn[prompt_id] = time.monotonic()
         reply = await self._request("POST", f"/api/jobs/{prompt_id}/cancel")
         if reply.status_code == 200:
             return
@@ -118,6 +122,13 @@ class ComfyUIAPI:
         running, _ = await self.queued()
         if prompt_id in running:
             await self._request("POST", "/interrupt", json={"prompt_id": prompt_id})
+
+    async def still_running(self) -> dict[str, float]:
+        """Those of the cancelled prompts that run all the same; the others are forgotten."""
+        if self.withdrawn:
+            running, _ = await self.queued()
+            self.withdrawn = {each: at for each, at in self.withdrawn.items() if each in running}
+        return self.withdrawn
 
     async def free(self) -> bool:
         """Unload all models, after what runs now; whether ComfyUI is willing to."""

@@ -67,6 +67,16 @@ async def test_start_with_the_stub_beside_a_comfyui_warns_and_names_the_switch(
     assert "GENERATION_ENGINE=comfyui" in warnings[0]
 
 
+async def test_start_with_the_stub_warns_of_settings_that_do_nothing_then(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lines = await lines_of_a_start(
+        caplog, warmup_workflow="selftest", comfyui_restart_command="true"
+    )
+    [line] = [line for line in lines if "WARMUP_WORKFLOW" in line]
+    assert line.startswith("WARNING WARMUP_WORKFLOW, COMFYUI_RESTART_COMMAND:")
+
+
 async def test_start_with_comfyui_at_work_warns_of_nothing(
     caplog: pytest.LogCaptureFixture, fake: FakeComfyUI
 ) -> None:

@@ -181,6 +181,30 @@ async def test_one_that_dies_again_and_again_is_restarted_a_few_times_an_hour(
     assert restarting.restarts == MOST_AN_HOUR + 1
 
 
+async def test_cancelled_job_that_runs_on_for_long_is_a_hanging_comfyui(
+    restarting: Watched, api: ComfyUIAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = {"queue_running": [[0, "stuck", {}, {}, []]], "queue_pending": []}
+    respx.get(f"{NOBODY}/queue").respond(json=queue)
+    api.withdrawn = {"stuck": restarting.clock(), "gone": restarting.clock()}
+    assert await restarting.after(DEAD_AFTER * START_FACTOR - 1) is Condition.UP
+    assert list(api.withdrawn) == ["stuck"]
+    assert restarting.restarts == 0
+    assert await restarting.after(1) is Condition.STARTING
+    assert restarting.restarts == 1
+    assert "hangs: job stuck, cancelled 300 s ago, runs on" in caplog.text
+    assert await restarting.after(DEAD_AFTER * START_FACTOR) is Condition.UP
+    assert restarting.restarts == 1
+
+
+async def test_job_that_nobody_cancelled_may_run_for_ever(restarting: Watched) -> None:
+    queue = {"queue_running": [[0, "slow", {}, {}, []]], "queue_pending": []}
+    route = respx.get(f"{NOBODY}/queue").respond(json=queue)
+    for _ in range(3):
+        assert await restarting.after(DEAD_AFTER * START_FACTOR) is Condition.UP
+    assert (restarting.restarts, route.call_count) == (0, 0)
+
+
 async def test_it_looks_by_itself_while_it_is_entered(api: ComfyUIAPI) -> None:
     respx.get(STATS).mock(side_effect=[ANSWER] * 2 + [REFUSED] * 1000)
     watch = ComfyUIWatch(api, dead_after=0.02)

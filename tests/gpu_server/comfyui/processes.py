@@ -27,6 +27,12 @@ class ComfyUIProcess:
         self._process: Process | None = None
         self.url = f"http://127.0.0.1:{self._port}"
 
+    @property
+    def pid(self) -> int:
+        """Of the one that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
     async def start(self) -> None:
         """Start it, or start it again, and wait until it answers."""
         command = ("-m", "tests.fake_comfyui", "--port", str(self._port), *self._arguments)
