@@ -764,9 +764,9 @@ bring_up_all() {
         error "not everything is up: see the lines above"
         return "$FAILED"
     fi
-    remove_old_venvs
     hundredths=$(($(now) - BEGUN))
     info "everything is up, after $((hundredths / 100)).$((hundredths % 100 / 10)) s"
+    remove_old_venvs
 }
 
 start() {

@@ -21,6 +21,7 @@ def findings(requirements: Sequence[Path]) -> Iterator[Finding]:
     settings, found = _part("settings").look()
     yield from found
     if settings is not None:
+        yield from _part("certificate").look(settings)
         yield from _part("storage").look(settings)
         yield from asyncio.run(_part("gpu_services").look(settings))
 

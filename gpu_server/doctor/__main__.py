@@ -18,6 +18,7 @@ def findings() -> Iterator[Finding]:
     yield from found
     yield from _part("gpu").look()
     if settings is not None:
+        yield from _part("certificate").look(settings)
         yield from _part("folders").look(settings)
         object_info, found = asyncio.run(_part("comfyui").look(settings))
         yield from found

@@ -147,3 +147,24 @@ def test_a_second_script_at_the_same_time_is_turned_away(running: Workspace) -> 
     assert result.returncode == 1
     assert "another startup.sh is at work" in result.stderr
     assert "starting" not in result.stdout
+
+
+def test_of_two_at_once_one_wins_and_the_other_says_so(quick: Workspace) -> None:
+    quick.run("stop")
+    both = [
+        subprocess.Popen(
+            [str(quick.script)],
+            env=quick.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    errors = [process.communicate(timeout=60)[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1]
+    [said] = filter(None, errors)
+    winner = next(process for process in both if process.returncode == 0)
+    assert f"another startup.sh is at work in {quick.path} (PID {winner.pid})" in said
+    assert quick.is_up()
+    assert len(quick.processes()) == len(SERVICES)

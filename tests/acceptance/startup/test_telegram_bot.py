@@ -51,6 +51,17 @@ def test_a_bot_is_not_started_twice(with_bot: Workspace) -> None:
     assert with_bot.pid("telegram_bot") == pid
 
 
+def test_a_bot_is_restarted_told_of_and_stopped_as_a_service_is(with_bot: Workspace) -> None:
+    with_bot.run()
+    pid = with_bot.pid("telegram_bot")
+    assert with_bot.run("restart", "telegram_bot").returncode == 0
+    assert with_bot.pid("telegram_bot") != pid
+    running = f"telegram_bot running  PID {with_bot.pid('telegram_bot')} "
+    assert running in with_bot.run("status").stdout
+    assert with_bot.run("stop", "telegram_bot").returncode == 0
+    assert with_bot.run("status", "telegram_bot").returncode == 3
+
+
 def test_a_bots_requirements_are_installed(with_bot: Workspace) -> None:
     requirements = with_bot.path / "telegram_bot" / "requirements.txt"
     requirements.write_text("aiogram\n")

@@ -1,10 +1,11 @@
 """The worker, where tasks are kept in a database."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.startup.workspace import Workspace, command_of, wait_until
+from tests.acceptance.startup.workspace import Workspace, command_of, is_alive, wait_until
 from tests.postgresql_server import postgresql_server
 
 
@@ -34,7 +35,13 @@ def test_with_a_database_the_worker_is_started_with_its_log_and_pid_file(
     assert (again.returncode, workspace.pid("worker")) == (0, pid)
     assert "worker is already running" in again.stdout
     wait_until(lambda: "started, 2 slots" in workspace.log("worker"), "the worker works")
-    workspace.kill("worker")
+    assert f"worker       running  PID {pid} " in workspace.run("status").stdout
+    restarted = workspace.run("restart", "worker")
+    assert restarted.returncode == 0, restarted.stdout + restarted.stderr
+    assert not is_alive(pid)
+    stopped = workspace.run("stop").stdout
+    order = ["worker has stopped", "backend has stopped", "gpu_server has stopped"]
+    assert re.findall("|".join(order), stopped) == order
 
 
 def test_worker_that_does_not_know_its_gpu_service_is_told_with_its_log(
