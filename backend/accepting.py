@@ -18,6 +18,10 @@ from backend.background import BackgroundLoop
 AT_ONCE = 100
 """Connections taken in one turn of the loop."""
 LOOK_SECONDS = 0.1
+HANDSHAKE_SECONDS = 15.0
+"""That it may take to agree on TLS, as long as the head of a request may."""
+MOST_HANDSHAKES = 1000
+"""At once: one more, and the oldest is broken off. An honest one takes a moment."""
 BACKLOG = 4096
 """Connections that may wait in the kernel; no more than its net.core.somaxconn."""
 
@@ -27,11 +31,18 @@ class Acceptor(BackgroundLoop):
 
     name = "acceptor"
 
-    def __init__(self, server: uvicorn.Server | None) -> None:
+    def __init__(
+        self,
+        server: uvicorn.Server | None,
+        handshake_seconds: float = HANDSHAKE_SECONDS,
+        most_handshakes: int = MOST_HANDSHAKES,
+    ) -> None:
         super().__init__()
         self._server = server
+        self._handshake_seconds = handshake_seconds
+        self._most_handshakes = most_handshakes
         self._listeners: list[socket.socket] = []
-        self._pending: set[asyncio.Task[Any]] = set()
+        self._pending: dict[asyncio.Task[Any], socket.socket] = {}
 
     async def __aenter__(self) -> "Acceptor":
         return self if self._server is None else await super().__aenter__()
@@ -74,8 +85,17 @@ class Acceptor(BackgroundLoop):
                 connection, _ = listener.accept()
                 connection.setblocking(False)
                 taking = asyncio.create_task(self._take(connection))
-                self._pending.add(taking)
-                taking.add_done_callback(self._pending.discard)
+                self._pending[taking] = connection
+                taking.add_done_callback(self._settle)
+        if self._server is not None and self._server.config.ssl is not None:
+            over = len(self._pending) - self._most_handshakes
+            for oldest in list(self._pending)[: max(over, 0)]:
+                oldest.cancel()
+
+    def _settle(self, taking: asyncio.Task[Any]) -> None:
+        connection = self._pending.pop(taking)
+        if taking.cancelled():
+            connection.close()  # It may not have taken its first step.
 
     async def _take(self, connection: socket.socket) -> None:
         """As uvicorn would have."""
@@ -94,4 +114,5 @@ class Acceptor(BackgroundLoop):
                 ),
                 connection,
                 ssl=config.ssl,
+                ssl_handshake_timeout=self._handshake_seconds if config.ssl else None,
             )

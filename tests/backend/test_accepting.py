@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from backend.accepting import Acceptor
+from tests.certificates import Authority
 from tests.conditions import eventually
 
 HEADERS = [(b"content-length", b"5")]
@@ -35,8 +38,8 @@ async def deaf(request: pytest.FixtureRequest) -> AsyncIterator[tuple[uvicorn.Se
         await running
 
 
-async def ask(port: int) -> bytes:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def ask(port: int, trusting: ssl.SSLContext | None = None) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
     try:
         writer.write(GET)
         return await reader.read()
@@ -66,6 +69,62 @@ async def test_once_closed_it_accepts_no_more(deaf: tuple[uvicorn.Server, int]) 
         assert not server.server_state.connections
         late.cancel()
         await asyncio.gather(late, return_exceptions=True)
+
+
+@pytest.fixture
+async def over_tls(tmp_path: Path) -> AsyncIterator[tuple[uvicorn.Server, int, ssl.SSLContext]]:
+    """A server that accepts nothing by itself, and what its clients trust."""
+    authority = Authority(tmp_path)
+    pair = authority.issue()
+    config = uvicorn.Config(
+        short,
+        lifespan="off",
+        log_config=None,
+        ssl_certfile=str(pair.certificate),
+        ssl_keyfile=str(pair.key),
+    )
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(server.serve([listener]))
+        await eventually(lambda: server.started)
+        asyncio.get_running_loop().remove_reader(listener.fileno())
+        port = listener.getsockname()[1]
+        yield server, port, ssl.create_default_context(cafile=authority.path)
+        server.should_exit = True
+        await running
+
+
+async def broken_off(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await asyncio.wait_for(reader.read(1), 5) == b""
+    except ConnectionResetError:
+        return True
+
+
+async def test_whoever_never_agrees_on_tls_is_broken_off(
+    over_tls: tuple[uvicorn.Server, int, ssl.SSLContext],
+) -> None:
+    server, port, trusting = over_tls
+    async with Acceptor(server, handshake_seconds=0.2):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await broken_off(reader)
+        writer.transport.abort()
+        answer = await ask(port, trusting)
+    assert answer.endswith(b"taken")
+
+
+async def test_too_many_who_do_not_agree_on_tls_make_room_for_who_does(
+    over_tls: tuple[uvicorn.Server, int, ssl.SSLContext],
+) -> None:
+    server, port, trusting = over_tls
+    async with Acceptor(server, most_handshakes=3):
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+        assert await broken_off(silent[0][0])
+        assert await broken_off(silent[1][0])
+        assert (await ask(port, trusting)).endswith(b"taken")
+        for _, writer in silent:
+            writer.transport.abort()
 
 
 async def test_a_port_is_free_again_when_the_server_has_stopped() -> None:
