@@ -14,7 +14,7 @@ SUBJECT = "certificate"
 
 def look(settings: Settings) -> Iterator[Finding]:
     """Nothing where the backend speaks plain HTTP."""
-    if not settings.tls_cert_file:
+    if not settings.tls_cert_file and not settings.tls_key_file:
         return
     try:
         _, end = usable(Path(settings.tls_cert_file), Path(settings.tls_key_file))

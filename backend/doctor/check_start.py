@@ -1,30 +1,36 @@
 """A new backend, tried beside the one that runs: `python -m backend.doctor.check_start`.
 
-It starts with the settings that there are, on an empty data folder and no port, and stops. Exits
-with 0 where that went well, 2 for a wrong setting, 3 where it cannot start, 1 for a bug.
+It starts with the settings that there are, on an empty data folder and on any free port of
+loopback, and stops. Exits with 0 where that went well, 2 for a wrong setting, 3 where it cannot
+start, 1 for a bug; the log says which.
 """
 
-import asyncio
 import importlib
-import logging
 import sys
 import tempfile
 from pathlib import Path
 
+import uvicorn
+from fastapi import FastAPI
+
 from backend.config import Settings, get_settings
-from backend.errors import BackendError
 from backend.start_failure import settings_or_exit
 from backend.utils.logging import setup_logging
-
-log = logging.getLogger("backend.doctor")
 
 CANNOT_START = 3
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens: the GPU service has nothing to do with it."""
 
 
-async def start_and_stop(settings: Settings, folder: Path) -> None:
-    """Raises what the start raises. Nothing of the real data is touched, nor its database."""
+class BriefServer(uvicorn.Server):
+    """Ends as soon as it has started. `started` then says whether it did."""
+
+    async def main_loop(self) -> None:
+        """There is nothing to serve."""
+
+
+def new_app(settings: Settings, folder: Path) -> FastAPI:
+    """Nothing of the real data is touched, nor its database."""
     for given, module in (
         (settings.database_url, "backend.store.postgresql.store"),
         (settings.outputs_url, "backend.store.outputs.s3"),
@@ -34,21 +40,18 @@ async def start_and_stop(settings: Settings, folder: Path) -> None:
     apart = {"data_path": folder, "database_url": "", "outputs_url": "", "gpu_service_url": NOWHERE}
     # Here, as it reads the settings as soon as it is imported.
     main = importlib.import_module("backend.main")
-    app = main.create_app(settings.model_copy(update=apart))
-    async with app.router.lifespan_context(app):
-        log.info("The backend would start")
+    app: FastAPI = main.create_app(settings.model_copy(update=apart))
+    return app
 
 
 def main() -> int:
     """The exit code."""
     settings = settings_or_exit(get_settings, "The backend", setup_logging)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(start_and_stop(settings, Path(folder)))
-    except BackendError as exc:
-        log.critical("The backend cannot start: %s", exc)
-        return CANNOT_START
-    return 0
+    with tempfile.TemporaryDirectory() as folder:
+        app = new_app(settings, Path(folder))
+        server = BriefServer(uvicorn.Config(app, host="127.0.0.1", port=0))
+        server.run()
+    return 0 if server.started else CANNOT_START
 
 
 if __name__ == "__main__":

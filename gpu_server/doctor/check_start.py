@@ -1,30 +1,36 @@
 """A new GPU service, tried beside the one that runs: `python -m gpu_server.doctor.check_start`.
 
-It starts with the settings that there are, without ComfyUI and a port, and stops. Exits with 0
-where that went well, 2 for a wrong setting, 3 where it cannot start, 1 for a bug.
+It starts with the settings that there are, without ComfyUI and on any free port of
+loopback, and stops. Exits with 0 where that went well, 2 for a wrong setting, 3 where it cannot
+start, 1 for a bug; the log says which.
 """
 
-import asyncio
 import importlib
-import logging
 import sys
 import tempfile
 from pathlib import Path
 
+import uvicorn
+from fastapi import FastAPI
+
 from gpu_server.config import Settings, get_settings
-from gpu_server.errors import GPUServiceError
 from gpu_server.start_failure import settings_or_exit
 from gpu_server.utils.logging import setup_logging
-
-log = logging.getLogger("gpu_server.doctor")
 
 CANNOT_START = 3
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens: ComfyUI has nothing to do with it."""
 
 
-async def start_and_stop(settings: Settings, folder: Path) -> None:
-    """Raises what the start raises. What is known of ComfyUI stays as it is."""
+class BriefServer(uvicorn.Server):
+    """Ends as soon as it has started. `started` then says whether it did."""
+
+    async def main_loop(self) -> None:
+        """There is nothing to serve."""
+
+
+def new_app(settings: Settings, folder: Path) -> FastAPI:
+    """What is known of ComfyUI stays as it is, and nothing restarts it."""
     apart = {
         "comfyui_api_url": NOWHERE,
         "comfyui_restart_command": "",
@@ -33,21 +39,18 @@ async def start_and_stop(settings: Settings, folder: Path) -> None:
     # Here, as it reads the settings as soon as it is imported.
     importlib.import_module("gpu_server.server")
     main = importlib.import_module("gpu_server.main")
-    app = main.create_app(settings.model_copy(update=apart))
-    async with app.router.lifespan_context(app):
-        log.info("The GPU service would start")
+    app: FastAPI = main.create_app(settings.model_copy(update=apart))
+    return app
 
 
 def main() -> int:
     """The exit code."""
     settings = settings_or_exit(get_settings, "The GPU service", setup_logging)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(start_and_stop(settings, Path(folder)))
-    except GPUServiceError as exc:
-        log.critical("The GPU service cannot start: %s", exc)
-        return CANNOT_START
-    return 0
+    with tempfile.TemporaryDirectory() as folder:
+        app = new_app(settings, Path(folder))
+        server = BriefServer(uvicorn.Config(app, host="127.0.0.1", port=0))
+        server.run()
+    return 0 if server.started else CANNOT_START
 
 
 if __name__ == "__main__":

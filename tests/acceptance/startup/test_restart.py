@@ -18,6 +18,7 @@ from tests.acceptance.startup.workspace import (
     is_alive,
     wait_until,
 )
+from tests.certificates import Authority
 
 TASKS = 21
 
@@ -59,6 +60,7 @@ def test_a_named_service_is_restarted_alone(running: Workspace) -> None:
     [
         ({"REQUEST_TIMEOUT": "soon"}, "The backend cannot start: REQUEST_TIMEOUT is 'soon'"),
         ({"STYLES_PATH": "/nowhere"}, "The backend cannot start"),
+        ({"TLS_CERT_FILE": "/nowhere"}, "The backend cannot start: TLS_CERT_FILE"),
         ({"GENERATION_ENGINE": "magic"}, "The GPU service cannot start: GENERATION_ENGINE"),
     ],
 )
@@ -116,6 +118,14 @@ def test_changed_requirements_are_installed_beside_what_runs(running: Workspace)
     assert running.run("restart", "gpu_server").returncode == 0
     assert environment_of(running.pid("gpu_server")) == new
     assert [*new.parent.iterdir()] == [new]  # The one before is not in use any more.
+
+
+def test_what_would_start_with_tls_is_started(running: Workspace, tmp_path: Path) -> None:
+    """The program is tried as it will run, certificate and all."""
+    result = running.run("restart", "backend", **Authority(tmp_path).issue().settings)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"https://127.0.0.1:{running.ports['backend']}" in result.stdout
+    assert running.run("stop", "backend").returncode == 0
 
 
 def test_a_restart_starts_what_was_stopped(running: Workspace) -> None:
