@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from backend.correlation import Correlation
+
 
 class TaskState(str, Enum):
     """A task waits, runs, and ends once.
@@ -123,6 +125,9 @@ class Task:
     """Of this owner's: another's may be the same."""
     fingerprint: str | None = None
     """Of the request that the key came with."""
+    request_id: str | None = None
+    traceparent: str | None = None
+    """Both of the request that it came with."""
     state: TaskState = TaskState.QUEUED
     attempt: int = 0
     """Attempts begun; the one that runs included."""
@@ -144,6 +149,11 @@ class Task:
     def attempts_spent(self) -> int:
         """Of those that it may spend."""
         return self.attempt - self.first_attempt
+
+    @property
+    def correlation(self) -> Correlation:
+        """What is done for it belongs to it, and to the request that it came with."""
+        return Correlation(self.request_id, self.traceparent, self.id)
 
     @property
     def job(self) -> Job | None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from gpu_server.correlation import REQUEST_ID, current
 from gpu_server.errors import GPUServiceError
 
 MEDIA_TYPE = "application/problem+json"
@@ -20,6 +21,7 @@ MAX_ECHO = 200
 MAX_ERRORS = 20
 """Errors that are listed, of one request."""
 
+BUG = "This is our bug; the service's log has the trace."
 UNREADABLE = (ValueError, RecursionError)
 """JSON that Python cannot read: wrong bytes, huge numbers, deep nesting. FastAPI has 400 for it."""
 
@@ -65,7 +67,9 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def bug(_: Request, exc: Exception) -> Response:
-        return _problem(500, "internal_error", "This is our bug; the service's log has the trace.")
+        # Starlette answers this outside of all middleware.
+        headers = {REQUEST_ID: current().request_id or ""}
+        return _problem(500, "internal_error", BUG, headers)
 
 
 def answer_to(exc: GPUServiceError | HTTPException) -> Response:

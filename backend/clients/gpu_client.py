@@ -9,6 +9,7 @@ import httpx
 from httpx_sse import SSEError, aconnect_sse
 from pydantic_core import to_json
 
+from backend.correlation import current
 from backend.errors import (
     GPUServiceError,
     GPUServiceRefused,
@@ -118,7 +119,12 @@ class GPUClient:
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_TIMEOUT)
         try:
             async with aconnect_sse(
-                self._http, "PUT", url, content=content, headers=JSON, timeout=timeout
+                self._http,
+                "PUT",
+                url,
+                content=content,
+                headers={**JSON, **current().headers},
+                timeout=timeout,
             ) as source:
                 if not source.response.is_success:
                     await source.response.aread()
@@ -166,6 +172,7 @@ class GPUClient:
 
     async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         options.setdefault("timeout", self._timeout)
+        options["headers"] = {**current().headers, **options.get("headers", {})}
         try:
             return await self._http.request(method, f"{self.url}{path}", **options)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:

@@ -98,6 +98,7 @@ class AttemptRunner:
                 case "started":
                     # What went before was waiting for another's turn.
                     scope.deadline = anyio.current_time() + self._timeout_of(task)
+                    log.info("Task %s: its job has started", task.id)
                     self._live.progressed(task.id, LiveProgress(0.0))
                 case "progress" if event.progress:
                     now = event.progress

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from backend.access import Caller
+from backend.correlation import current
 from backend.errors import InvalidInput, KeyReused, UnknownStyle
 from backend.heavy import LARGE, in_turn
 from backend.metrics.work import UNCOUNTED, WorkMetrics
@@ -106,22 +107,26 @@ class GenerationRouter:
             webhook=webhook,
             idempotency_key=key,
             fingerprint=fingerprint,
+            request_id=current().request_id,
+            traceparent=current().traceparent,
         )
         kept, is_new = await self._store.add(task, params, caller.bounds)
         if not is_new:
             return _same(kept, fingerprint), False
         self._metrics.submitted(task.mode)
-        self._log(task, request)
+        self._log(task, request, caller)
         self._on_queued()
         return task, True
 
-    def _log(self, task: Task, request: GenerateRequest) -> None:
+    def _log(self, task: Task, request: GenerateRequest, caller: Caller) -> None:
         log.info(
-            "Task %s queued: mode=%r workflow=%r request=%s",
+            "Task %s queued: mode=%r workflow=%r caller=%s request=%s",
             task.id,
             task.mode[:100],
             task.workflow[:100],
+            caller.key_id or caller.name,
             describe(request.model_dump(), whole=log.isEnabledFor(logging.DEBUG)),
+            extra={"task_id": task.id},
         )
 
     async def _checked_params(self, request: GenerateRequest) -> dict[str, Any]:
@@ -224,6 +229,7 @@ def _same(task: Task, fingerprint: str | None) -> Task:
             "request. Use a new key for a new request.",
             parameter="Idempotency-Key",
         )
+    log.info("Task %s: its request came again", task.id, extra={"task_id": task.id})
     return task
 
 

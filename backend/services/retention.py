@@ -103,7 +103,8 @@ class Retention(BackgroundLoop):
         """First the row, then the files: no task is ever shown without them."""
         if not await self._store.remove(task.id):
             return False
-        log.info("Task %s removed: it ended %.1f days ago", task.id, self._age(task) / DAY)
+        told = "Task %s removed: it ended %.1f days ago"
+        log.info(told, task.id, self._age(task) / DAY, extra={"task_id": task.id})
         self._without_task.add(task.id)
         return await self._clear(task.id)
 

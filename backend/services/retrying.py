@@ -52,7 +52,9 @@ class TaskRetry:
         await self._admission.check()
         rank = task.priority.rank(time.time(), self._ageing)
         if await self._store.retry(task.id, rank, caller.bounds) is not None:
-            log.info("Task %s queued again, after %d attempts", task.id, task.attempt)
+            told = "Task %s queued again by %s, after %d attempts"
+            who, about = caller.key_id or caller.name, {"task_id": task.id}
+            log.info(told, task.id, who, task.attempt, extra=about)
             self._metrics.retried(BY_HAND, spent=False)
             self._live.changed(task.id)
             self._on_queued()

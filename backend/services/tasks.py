@@ -7,6 +7,7 @@ from dataclasses import replace
 import anyio
 
 from backend.access import Caller
+from backend.correlation import about
 from backend.cursor import number_of
 from backend.errors import OutputNotFound, TaskNotFound
 from backend.metrics.work import UNCOUNTED, WorkMetrics
@@ -85,10 +86,11 @@ class TaskService:
         await self._task(task_id, caller)
         task = await self._store.cancel(task_id, time.time())
         if task is not None:
-            log.info("Task %s cancelled", task.id)
             self._metrics.ended(task, task.state)
             self._live.changed(task.id, ended=True)
-            await self._services.cancel_job(task.job)
+            with about(task.id):
+                log.info("Task %s cancelled by %s", task.id, caller.key_id or caller.name)
+                await self._services.cancel_job(task.job)
         return await self.show(task_id, caller)
 
     async def remove(self, task_id: str, caller: Caller) -> TaskResponse:
@@ -100,7 +102,7 @@ class TaskService:
         shown = await self.show(task_id, caller, with_image=False)
         # First the row, then the files: no task is ever shown without them.
         if await self._store.remove(task_id):
-            log.info("Task %s removed", task_id)
+            log.info("Task %s removed", task_id, extra={"task_id": task_id})
             await self._outputs.remove(task_id)
         return shown.model_copy(update={"links": {}})
 

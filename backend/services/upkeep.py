@@ -5,6 +5,7 @@ import logging
 import time
 
 from backend.background import BackgroundLoop
+from backend.correlation import correlated
 from backend.errors import StorageFull, StorageUnavailable
 from backend.metrics.work import UNCOUNTED, WORKER_GONE, WorkMetrics
 from backend.services.gpu_services import GPUServices
@@ -76,7 +77,8 @@ class Upkeep(BackgroundLoop):
         tasks = await self._store.recover(self._max_attempts, now, now + self._hold_seconds)
         self._recovered_at = time.monotonic()
         for task in tasks:
-            log.warning("Task %s is %s: its worker is gone", task.id, task.state.value)
+            with correlated(task.correlation):
+                log.warning("Task %s is %s: its worker is gone", task.id, task.state.value)
             if not task.state.ended:
                 self._metrics.retried(WORKER_GONE, spent=True)
         await self._tell(tasks)
@@ -84,7 +86,8 @@ class Upkeep(BackgroundLoop):
     async def _expire(self) -> None:
         tasks = await self._store.expire(time.time())
         for task in tasks:
-            log.info("Task %s cancelled: %s", task.id, task.error)
+            with correlated(task.correlation):
+                log.info("Task %s cancelled: %s", task.id, task.error)
         await self._tell(tasks)
 
     async def _tell(self, tasks: list[Task]) -> None:
@@ -93,5 +96,8 @@ class Upkeep(BackgroundLoop):
             self._live.changed(task.id, ended=task.state.ended)
             if task.state.ended:
                 self._metrics.ended(task, task.state, task.error_code)
-        ended = [task.job for task in tasks if task.state.ended]
-        await asyncio.gather(*(self._services.cancel_job(job) for job in ended))
+        await asyncio.gather(*(self._leave(task) for task in tasks if task.state.ended))
+
+    async def _leave(self, task: Task) -> None:
+        with correlated(task.correlation):
+            await self._services.cancel_job(task.job)

@@ -14,6 +14,7 @@ import anyio
 
 from backend.background import BackgroundLoop
 from backend.clients.webhook_client import Heard, WebhookClient
+from backend.correlation import about
 from backend.errors import StorageFull, StorageUnavailable
 from backend.metrics.work import UNCOUNTED, WorkMetrics
 from backend.services.task_display import TaskDisplay
@@ -112,6 +113,10 @@ class WebhookDeliverer(BackgroundLoop):
             self.wake()
 
     async def _send(self, delivery: Delivery) -> None:
+        with about(delivery.task_id):
+            await self._try(delivery)
+
+    async def _try(self, delivery: Delivery) -> None:
         try:
             payload = delivery.payload or await self._payload(delivery)
             heard = await self._client.send(delivery.id, delivery.url, payload)
@@ -163,9 +168,18 @@ class WebhookDeliverer(BackgroundLoop):
         )
 
     def _note(self, delivery: Delivery, result: Result) -> None:
-        told = "Webhook %s of task %s, try %d: %s%s"
+        told = "Webhook %s of task %s, %r, try %d: %s%s"
         level = logging.INFO if result.error is None else logging.WARNING
         because = f": {result.error}" if result.error else ""
         state = "waits" if result.state is DeliveryState.PENDING else result.state.value
         self._metrics.webhook_tried(state)
-        log.log(level, told, delivery.id, delivery.task_id, delivery.attempts, state, because)
+        log.log(
+            level,
+            told,
+            delivery.id,
+            delivery.task_id,
+            delivery.event,
+            delivery.attempts,
+            state,
+            because,
+        )

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import anyio
 
+from backend.correlation import correlated
 from backend.errors import (
     GPUServiceError,
     GPUServiceRefused,
@@ -148,7 +149,8 @@ class TaskWorker:
             else:
                 self._busy += 1
                 try:
-                    await self._attempt(claim)
+                    with correlated(claim.task.correlation):
+                        await self._attempt(claim)
                 finally:
                     self._busy -= 1
 
@@ -164,7 +166,8 @@ class TaskWorker:
         except asyncio.CancelledError:
             with suppress(*STORAGE_ERRORS):
                 if (claim := await claiming) is not None:
-                    await self._hand_over(claim.task)
+                    with correlated(claim.task.correlation):
+                        await self._hand_over(claim.task)
             raise
 
     async def _wait_for_task(self, woken: int) -> None:
@@ -184,9 +187,9 @@ class TaskWorker:
 
     async def _attempt(self, claim: Claim) -> None:
         task = claim.task
-        log.info(
-            "Task %s: attempt %d, job %s on %s", task.id, task.attempt, task.job_id, task.service
-        )
+        resumed = ", to be found again" if claim.resume else ""
+        told = "Task %s: attempt %d, job %s on %s%s"
+        log.info(told, task.id, task.attempt, task.job_id, task.service, resumed)
         self._live.changed(task.id)
         self._let_go(claim)
         try:
@@ -260,9 +263,11 @@ class TaskWorker:
         delay: float = 0.0,
     ) -> None:
         task, now = claim.task, time.time()
-        log.warning("Task %s waits: %s", task.id, reason)
         if spent:  # Full jitter, so that what failed together does not come back together.
             delay = self._jitter(0.0, min(self._pace.backoff, 2.0**task.attempts_spent))
+        counts = "counts" if spent else "does not count"
+        told = "Task %s waits: %s (attempt %d, which %s; the next in %.1f s at the soonest)"
+        log.warning(told, task.id, reason, task.attempt, counts, delay)
         await self._until_stored(
             lambda: self._store.release(
                 task,
@@ -276,6 +281,7 @@ class TaskWorker:
 
     async def _hand_over(self, task: Task) -> None:
         """We are stopping: the next process goes on with it."""
+        log.info("Task %s is left to whoever starts next", task.id)
         try:
             held_until = time.time() + self._pace.hold
             await self._store.release(
@@ -303,7 +309,19 @@ class TaskWorker:
             return False
         self._metrics.finished(task, outcome, now)
         level = logging.WARNING if outcome.state is TaskState.FAILED else logging.INFO
-        log.log(level, "Task %s %s%s", task.id, outcome.state.value, _because(outcome.error))
+        told = "Task %s %s%s (attempt %d, waited %.1f s, ran %.1f s; files: %d, bytes: %d)"
+        log.log(
+            level,
+            told,
+            task.id,
+            outcome.state.value,
+            _because(outcome),
+            task.attempt,
+            (task.started_at or now) - task.created_at,
+            now - (task.started_at or now),
+            len(outcome.outputs),
+            sum(output.size for output in outcome.outputs),
+        )
         self._live.changed(task.id, ended=True)
         return True
 
@@ -320,8 +338,9 @@ class TaskWorker:
                 await asyncio.sleep(self._pace.away)
 
 
-def _because(error: str | None) -> str:
-    return f": {error}" if error else ""
+def _because(outcome: Outcome) -> str:
+    code = f" [{outcome.error_code}]" if outcome.error_code else ""
+    return f": {outcome.error}{code}" if outcome.error else ""
 
 
 def _report_death(loop: "asyncio.Task[None]") -> None:

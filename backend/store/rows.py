@@ -26,13 +26,14 @@ Query = tuple[str, tuple[Any, ...]]
 
 COLUMNS = (
     "id, mode, workflow, created_at, needs, priority, rank, deadline, owner, output_options,"
-    " webhook, idempotency_key, fingerprint, state, attempt, first_attempt, started_at,"
+    " webhook, idempotency_key, fingerprint, request_id, traceparent, state, attempt,"
+    " first_attempt, started_at,"
     ' finished_at, error, error_code, outputs, "values", job_id, service'
 )
 """All of a Task. What was sent with it is read only by who runs it: it may be many images."""
 ADDED = (
     "id, mode, workflow, created_at, needs, priority, rank, deadline, owner, output_options,"
-    " webhook, idempotency_key, fingerprint, state, attempt, params, bytes"
+    " webhook, idempotency_key, fingerprint, request_id, traceparent, state, attempt, params, bytes"
 )
 """The columns of a new task, in the order of `added_row`."""
 RETRIED = (
@@ -73,6 +74,8 @@ def added_row(task: Task, params: Mapping[str, Any]) -> tuple[Any, ...]:
         None if task.webhook is None else json.dumps(asdict(task.webhook)),
         storable(task.idempotency_key),
         task.fingerprint,
+        task.request_id,
+        task.traceparent,
         task.state.value,
         task.attempt,
         sent,

@@ -27,7 +27,7 @@ PLAIN = frozenset({"mode", "style", "workflow", "model", "sampler_name", "schedu
 """String parameters that are names, not what a client wrote or drew."""
 KEYS = re.compile(r"(cgw(?:_|%5[Ff])|whsec_)[A-Za-z0-9_+/=%-]{4,}")
 """API keys, and what webhooks are signed with."""
-SAID = ("request_id", "task_id")
+SAID = ("request_id", "task_id", "trace_id")
 """What a record may name itself."""
 PROBES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 

@@ -8,6 +8,7 @@ import anyio
 import httpx
 
 from gpu_server.comfyui.errors import error_of_rejection
+from gpu_server.correlation import current
 from gpu_server.errors import ComfyUIError, ComfyUIUnavailable
 from gpu_server.workflows.graph import Graph, node_title
 
@@ -67,7 +68,9 @@ class ComfyUIAPI:
         Raises ComfyUIRejected or WorkflowInvalid where ComfyUI refuses any part of it: a 200
         with `node_errors` means that outputs were dropped, which is no success either.
         """
-        body = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id}
+        body: dict[str, Any] = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id}
+        if told := current().fields:
+            body["extra_data"] = {"gateway": told}  # Kept in its history, and nowhere else.
         reply = await self._request("POST", "/prompt", json=body)
         answer = _json_object(reply)
         accepted = str(answer.get("prompt_id") or prompt_id)
@@ -156,6 +159,7 @@ class ComfyUIAPI:
         return "/".join(str(part) for part in parts if part)
 
     async def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        options["headers"] = {**current().headers, **options.get("headers", {})}
         try:
             return await self._http.request(method, f"{self.url}{path}", **options)
         except CANNOT_REACH as exc:

@@ -146,7 +146,9 @@ class GraphRun:
         while True:
             try:
                 for number in reversed(range(MAX_SUBMISSIONS)):
-                    if await self._api.knows(run_id(self._job_id, number)):
+                    prompt_id = run_id(self._job_id, number)
+                    if await self._api.knows(prompt_id):
+                        log.info("Job %s: found again as prompt %s", self._job_id, prompt_id)
                         return number
                 return None
             except ComfyUIError as exc:  # To run it without having looked may be to run it twice.
@@ -177,7 +179,9 @@ class GraphRun:
             self._api.submit(graph, self.prompt_id, self._socket.client_id)
         )
         try:
-            return await asyncio.shield(self._submission)
+            prompt_id = await asyncio.shield(self._submission)
+            log.info("Job %s: ComfyUI has it as prompt %s", self._job_id, prompt_id)
+            return prompt_id
         except ComfyUIUnavailable as exc:
             if never_arrived(exc):
                 raise

@@ -10,6 +10,7 @@ from typing import Any
 from gpu_server.comfy_client import PreparedJob
 from gpu_server.comfyui.messages import ImageFrame
 from gpu_server.comfyui.outputs import JobOutput
+from gpu_server.correlation import current
 from gpu_server.errors import GPUServiceError
 from gpu_server.metrics.jobs import JobMeter
 from gpu_server.services.event_log import EventKind, EventLog
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 PREVIEW_SECONDS = 0.25
 PROGRESS_SECONDS = 0.05
+MILESTONE = 0.25
+"""Of its progress, that are worth a line."""
 
 
 class JobState(str, Enum):
@@ -53,6 +56,12 @@ class Job:
         """Nobody follows it any more, and it goes on in ComfyUI."""
         self._previewed_at = 0.0
         self._progressed_at = 0.0
+        self._begun_at = time.monotonic()
+        self._started_at: float | None = None
+        self._milestone = 0
+        # It hears of its run from the socket, whose task belongs to nobody's request.
+        self._about = current().fields
+        self._told_to_wait = False
 
     @property
     def ended(self) -> bool:
@@ -66,6 +75,11 @@ class Job:
 
     def queued(self, position: int) -> None:
         """It waits in ComfyUI behind `position` others."""
+        if not self._told_to_wait:
+            self._told_to_wait = True
+            log.info(
+                "Job %s waits in ComfyUI behind %d others", self.id, position, extra=self._about
+            )
         self.events.append(EventKind.QUEUED, {"position": position})
 
     def started(self) -> None:
@@ -73,11 +87,18 @@ class Job:
         if self.state is JobState.QUEUED:
             self.state = JobState.RUNNING
             self.meter.started()
+            self._started_at = time.monotonic()
+            log.info("Job %s started", self.id, extra=self._about)
             self.events.append(EventKind.STARTED, {})
 
     def progressed(self, value: float, node_id: str | None, node_title: str | None) -> None:
         """Passed on at most twenty times a second."""
         self.progress = max(self.progress, value)
+        if MILESTONE * (self._milestone + 1) <= self.progress < 1:
+            self._milestone = int(self.progress / MILESTONE)
+            told = "Job %s: %d %%, at node %.20s (%.60s)"
+            at = self.progress * 100, node_id, node_title
+            log.info(told, self.id, *at, extra=self._about)
         now = time.monotonic()
         if now - self._progressed_at >= PROGRESS_SECONDS:
             self._progressed_at = now
@@ -102,6 +123,9 @@ class Job:
         self.outputs, self.progress = outputs, 1.0
         for number, output in enumerate(outputs):
             self.events.append(EventKind.OUTPUT, describe_output(self.id, number, output))
+            made = number, output.filename, output.content_type, len(output.data)
+            told = "Job %s: output %d is %.200r, %s, %d bytes"
+            log.info(told, self.id, *made, extra=self._about)
         self._end(JobState.DONE, EventKind.DONE)
 
     def fail(self, error: GPUServiceError) -> None:
@@ -130,8 +154,12 @@ class Job:
 
     def _end(self, state: JobState, kind: EventKind) -> None:
         self.state = state
-        because = f": {self.error.message}" if self.error else ""
-        log.info("Job %s %s%s", self.id, state.value, because)
+        because = f": {self.error.message} [{self.error.code}]" if self.error else ""
+        now = time.monotonic()
+        started = self._started_at or now
+        told = "Job %s %s%s (waited %.1f s, ran %.1f s)"
+        took = started - self._begun_at, now - started
+        log.info(told, self.id, state.value, because, *took, extra=self._about)
         self.events.append(kind, self.document())
 
 

@@ -118,9 +118,10 @@ class JobService:
         self._taken += 1
         self._make_way()
         log.info(
-            "Job %s: workflow=%.100r params=%s",
+            "Job %s: workflow=%.100r%s params=%s",
             job_id,
             request.workflow,
+            " resume" if resume else "",
             describe(request.params, whole=log.isEnabledFor(logging.DEBUG)),
         )
         try:

@@ -29,7 +29,7 @@ MAX_SHOWN = 2000
 """Characters of one request's parameters."""
 KEYS = re.compile(r"(cgw(?:_|%5[Ff])|whsec_)[A-Za-z0-9_+/=%-]{4,}")
 """API keys, and what webhooks are signed with."""
-SAID = ("request_id", "task_id")
+SAID = ("request_id", "task_id", "trace_id")
 """What a record may name itself."""
 PROBES = frozenset({"/health", "/livez", "/readyz", "/metrics"})
 

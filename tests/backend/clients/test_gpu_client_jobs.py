@@ -8,6 +8,7 @@ import pytest
 from httpx_sse import SSEError
 
 from backend.clients.gpu_client import GPUClient
+from backend.correlation import Correlation, correlated
 from backend.errors import (
     GPUServiceError,
     GPUServiceRefused,
@@ -288,3 +289,23 @@ async def test_etag_outlives_trouble(gpu: GPUService, gpu_client: GPUClient, ans
         await gpu_client.catalogue()
     gpu.workflows.mock(side_effect=[httpx.Response(304)])
     assert await gpu_client.catalogue() is None
+
+
+# what it is for
+
+
+async def test_calls_say_what_they_are_for(gpu: GPUService, gpu_client: GPUClient) -> None:
+    told = Correlation("r-1", f"00-{'ab' * 16}-{'12' * 8}-01", "t-1")
+    with correlated(told):
+        await story(gpu_client)
+        await gpu_client.cancel_job("j1")
+        await gpu_client.catalogue()
+    for call in gpu.router.calls:
+        assert {name: call.request.headers[name] for name in told.headers} == told.headers
+    assert len(gpu.router.calls) == 3
+
+
+async def test_calls_for_nobody_say_nothing(gpu: GPUService, gpu_client: GPUClient) -> None:
+    await gpu_client.catalogue()
+    headers = gpu.router.calls.last.request.headers
+    assert not {"X-Request-ID", "X-Task-ID", "traceparent"} & set(headers)

@@ -30,6 +30,18 @@ async def test_started_job_shows_no_progress_yet(
         assert await eventually(lambda: live.progress("t1")) == LiveProgress(0.0)
 
 
+async def test_calls_for_a_task_belong_to_it_and_to_its_request(
+    store: SQLiteTaskStore, gpu: GPUService, working: Working
+) -> None:
+    """Whichever process took the request: it is kept with the task."""
+    await queued(store, request_id="r-1", traceparent="00-ab-12-01")
+    async with working():
+        await ended(store)
+    told = {"X-Request-ID": "r-1", "X-Task-ID": "t1", "traceparent": "00-ab-12-01"}
+    for call in (*gpu.put.calls, *gpu.output.calls):
+        assert {name: call.request.headers[name] for name in told} == told
+
+
 async def test_progress_and_node_are_on_the_board_while_it_runs(
     store: SQLiteTaskStore, gpu: GPUService, working: Working, live: LiveHub
 ) -> None:

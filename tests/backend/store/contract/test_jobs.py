@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from backend.correlation import Correlation
 from backend.store.task_store import TaskStore
 from backend.tasks import Outcome, Task, TaskState
 from tests.backend.making import claimed, kept, offered, queued
@@ -151,3 +152,10 @@ async def test_attempt_is_current_until_something_ends_it(
     task = await claimed(store)
     await event(store, task)
     assert await store.is_current(task) is expected
+
+
+async def test_task_keeps_the_request_that_it_came_with(store: TaskStore) -> None:
+    await queued(store, request_id="r-1", traceparent="00-ab-12-01")
+    claim = await claimed(store)
+    assert claim.correlation == Correlation("r-1", "00-ab-12-01", "t1")
+    assert await kept(store) == claim

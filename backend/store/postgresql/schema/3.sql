@@ -1,0 +1,3 @@
+-- The request that a task came with goes along to wherever the task goes.
+ALTER TABLE tasks ADD COLUMN request_id text;
+ALTER TABLE tasks ADD COLUMN traceparent text;
