@@ -1,6 +1,7 @@
 // A task's story, read with fetch: EventSource sends no key.
 
 import { send, Problem, Unreachable } from "./api.js";
+import { parse } from "./json.js";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8000;
@@ -18,8 +19,11 @@ export async function follow(taskId, onEvent, signal) {
       for await (const { event, id, data } of events(taskId, after, signal)) {
         after = id || after;
         wait = FIRST_WAIT;
+        const isEnd = ENDS.has(event);
+        // An end without the task was none: it has been tried again since.
+        if (isEnd && !("mode" in data)) continue;
         onEvent(event, data);
-        if (ENDS.has(event)) return true;
+        if (isEnd) return true;
       }
     } catch (error) {
       if (signal.aborted || (error instanceof Problem && error.status < 500)) return false;
@@ -52,7 +56,7 @@ function eventOf(block) {
   const found = {};
   for (const line of block.split("\n")) {
     const [, name, value] = /^(\w+): ?(.*)$/.exec(line) ?? [];
-    if (name) found[name] = name === "data" ? JSON.parse(value) : value;
+    if (name) found[name] = name === "data" ? parse(value) : value;
   }
   return found;
 }

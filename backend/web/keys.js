@@ -28,12 +28,15 @@ export async function letIn() {
 /** Forget the key, and ask for another. */
 export async function forgetKey() {
   useKey("");
+  sessionStorage.clear(); // With what was asked for: the next one at this tab is somebody else.
   location.reload();
 }
 
 function prompted(problem) {
   const dialog = byId("key-dialog");
   if (!dialog.open) dialog.showModal();
+  // Escape closes it, whatever one does: without a key there is nothing behind it.
+  dialog.onclose = () => standing.granted || dialog.showModal();
   told(problem);
   return new Promise((done) => {
     byId("key-form").onsubmit = async (event) => {

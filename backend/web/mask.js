@@ -39,20 +39,22 @@ export class MaskPainter extends EventTarget {
   async on(blob) {
     URL.revokeObjectURL(this.image.src);
     this.clear();
-    this.node.hidden = blob === null;
+    this.node.hidden = true;
     if (blob === null) return;
-    this.image.src = URL.createObjectURL(blob);
+    const url = URL.createObjectURL(blob);
+    this.image.src = url;
     try {
       await this.image.decode();
     } catch {
-      this.node.hidden = true;
-      return;
+      return; // It is none, or another came meanwhile.
     }
+    if (this.image.src !== url) return;
     const { naturalWidth: width, naturalHeight: height } = this.image;
     const scale = Math.min(LONGEST / Math.max(width, height), 1);
     this.canvas.width = Math.max(Math.round(width * scale), 1);
     this.canvas.height = Math.max(Math.round(height * scale), 1);
     this.at = { x: this.canvas.width / 2, y: this.canvas.height / 2 };
+    this.node.hidden = false;
   }
 
   get radius() {
@@ -142,10 +144,15 @@ export class MaskPainter extends EventTarget {
     const context = this.canvas.getContext("2d");
     context.globalCompositeOperation = erases ? "destination-out" : "source-over";
     Object.assign(context, { lineWidth: radius * 2, lineCap: "round", lineJoin: "round" });
-    context.strokeStyle = "#ff3d7f";
+    context.strokeStyle = context.fillStyle = "#ff3d7f";
+    const [first, ...others] = points.slice(from);
     context.beginPath();
-    context.moveTo(points[from].x, points[from].y);
-    points.slice(from).forEach(({ x, y }) => context.lineTo(x, y));
+    // A line of no length is none, but one touch is a dot.
+    context.arc(first.x, first.y, radius, 0, 2 * Math.PI);
+    context.fill();
+    context.beginPath();
+    context.moveTo(first.x, first.y);
+    others.forEach(({ x, y }) => context.lineTo(x, y));
     context.stroke();
   }
 
