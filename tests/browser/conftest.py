@@ -49,8 +49,14 @@ async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
 
 
 @pytest.fixture
-def guard(context: BrowserContext, services: Gateway) -> Iterator[Guard]:
-    guard = Guard(context, services.url)
+def origin(services: Gateway) -> str:
+    """Where the page comes from; a module may have a backend of its own."""
+    return services.url
+
+
+@pytest.fixture
+def guard(context: BrowserContext, origin: str) -> Iterator[Guard]:
+    guard = Guard(context, origin)
     yield guard
     guard.check()
 

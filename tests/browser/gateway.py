@@ -1,5 +1,7 @@
 """The programs behind the page."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,8 +10,16 @@ from typing import Any
 
 import httpx
 
-from tests.acceptance.processes import Pair, Program, eventually, free_port, pair
+from tests.acceptance.processes import ROOT, Pair, Program, eventually, free_port, pair
 
+SHIPPED = ROOT / "gpu_server" / "workflows"
+HOSTILE = "<img src=x onerror=alert(1)>"
+"""What must only ever be text; a model's name, a workflow's title and description hold it."""
+MODELS = ("sd_xl_base_1.0.safetensors", "random-sd15.safetensors", f"{HOSTILE}.safetensors")
+ABSENT = "dreamshaper_8.safetensors"
+"""The model that the workflow `portrait` needs, and that is not there."""
+ABSENT_NODE = "AddFilmGrain"
+"""The class of node that the workflow `film` needs, and that is not there."""
 UNENDED = {"status": ["queued", "running"], "limit": 100}
 
 
@@ -39,16 +49,43 @@ class Gateway:
         self._control({"clear": "all"})
 
     def settle(self) -> None:
-        """Leave nothing for the next test: no faults, no tasks that wait or run."""
+        """Leave nothing for the next test: all programs run, no faults, no task waits or runs."""
         self.cure()
+        if not self.programs.backend.runs:
+            self.programs.backend.start()
         for task in self.ask("GET", "/tasks", params=UNENDED)["tasks"]:
             self.ask("DELETE", f"/tasks/{task['task_id']}")
         eventually(lambda: not self.ask("GET", "/tasks", params=UNENDED)["tasks"])
 
     def newest(self) -> dict[str, Any]:
         """The task that came last."""
-        task: dict[str, Any] = self.ask("GET", "/tasks", params={"limit": 1})["tasks"][0]
+        task: dict[str, Any] = self.ask("GET", f"/tasks/{self.newest_id()}")
         return task
+
+    def newest_id(self) -> str | None:
+        """Of the task that came last, if any did."""
+        tasks = self.ask("GET", "/tasks", params={"limit": 1})["tasks"]
+        return str(tasks[0]["task_id"]) if tasks else None
+
+    def ended(self, task_id: str | None) -> dict[str, Any]:
+        """A task, once it is done or failed."""
+        assert task_id is not None
+        return self.programs.ended(task_id)
+
+    @property
+    def comfyui_is_idle(self) -> bool:
+        """Whether nothing runs or waits in it."""
+        queue = httpx.get(f"{self.programs.comfyui.url}/queue", trust_env=False).json()
+        return not queue["queue_running"] and not queue["queue_pending"]
+
+    def comfyui_uploads(self) -> list[bytes]:
+        """Each picture that ComfyUI was sent."""
+        url = self.programs.comfyui.url
+        sent = httpx.get(f"{url}/fake/state", trust_env=False).json()["uploads"]
+        return [
+            httpx.get(f"{url}/view", params=each, trust_env=False).raise_for_status().content
+            for each in sent
+        ]
 
     def beside(self, name: str, **environment: str) -> Program:
         """Another backend with data of its own over the same GPU service; not started yet."""
@@ -73,13 +110,45 @@ def knows_modes(url: str) -> bool:
     return bool(httpx.get(f"{url}/modes", trust_env=False).json()["modes"])
 
 
+def workflows(folder: Path) -> Path:
+    """The shipped ones, one whose model is missing, and one of whose nodes is."""
+    made = folder / "workflows"
+    shutil.copytree(SHIPPED, made, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    portrait, film = _read("free_generation.json"), _read("free_generation.json")
+    for node in portrait.values():
+        if "ckpt_name" in node["inputs"]:
+            node["inputs"]["ckpt_name"] = ABSENT
+    for node in [each for each in film.values() if each["class_type"] == "SaveImage"]:
+        film["99"] = {"class_type": ABSENT_NODE, "inputs": {"image": node["inputs"]["images"]}}
+        node["inputs"]["images"] = ["99", 0]
+    written = {
+        "portrait.json": portrait,
+        "portrait.params.json": {
+            "title": f"Portrait {HOSTILE}",
+            "description": f"Faces {HOSTILE} in soft light.",
+        },
+        "film.json": film,
+        "film.params.json": {"title": "Film"},
+    }
+    for name, content in written.items():
+        (made / name).write_text(json.dumps(content))
+    return made
+
+
+def _read(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((SHIPPED / name).read_text())
+    return content
+
+
 @contextmanager
 def gateway(folder: Path) -> Iterator[Gateway]:
     """One at work, whose modes are known."""
-    with pair(folder, engine="comfyui") as programs:
-        for program in (programs.comfyui, programs.gpu_server, programs.backend):
+    with pair(folder, engine="comfyui", comfyui=("--models", *MODELS)) as programs:
+        programs.gpu_server.environment["WORKFLOWS_PATH"] = str(workflows(folder))
+        all_three = (programs.comfyui, programs.gpu_server, programs.backend)
+        for program in all_three:
             program.launch()
-        for program in (programs.comfyui, programs.gpu_server, programs.backend):
+        for program in all_three:
             eventually(program.answers)
         eventually(lambda: knows_modes(programs.backend.url))
         yield Gateway(programs, folder)

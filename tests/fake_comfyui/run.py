@@ -24,6 +24,7 @@ from tests.fake_comfyui.recorded import Json
 from tests.fake_comfyui.socket import Hub
 
 SLOW_STEP_SECONDS = 1.0
+LOOK_SECONDS = 0.01
 
 
 @dataclass
@@ -165,12 +166,20 @@ class Run:
         if not self._struck:
             await engine.mishaps.hang()
         for step in range(1, steps + 1):
-            slower = engine.faults.value(Fault.SLOW_STEPS, SLOW_STEP_SECONDS) or 0.0
-            await engine.interruption.sleep(seconds + slower)
+            await engine.interruption.sleep(seconds)
+            await self._dawdle()
             if step == (steps + 1) // 2 and not self._struck:
                 await self._strike()
             image = preview(step) if engine.faults.active(Fault.PREVIEWS) else None
             self._report(step, steps, image, "JPEG")
+
+    async def _dawdle(self) -> None:
+        """As long as a step has to take longer; no longer than the fault is on."""
+        begun, faults = time.monotonic(), self._engine.faults
+        while (wanted := faults.value(Fault.SLOW_STEPS, SLOW_STEP_SECONDS)) is not None:
+            if time.monotonic() - begun >= wanted:
+                return
+            await self._engine.interruption.sleep(LOOK_SECONDS)
 
     async def send_image(self, index: int, total: int, image: Image.Image) -> None:
         self._report(index, total, image, "PNG")
