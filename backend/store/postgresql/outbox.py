@@ -18,14 +18,16 @@ from backend.store.webhook_outbox import (
 )
 
 TAKE = f"""
-    UPDATE webhook_deliveries SET due_at = %(until)s, attempts = attempts + 1
-    WHERE seq IN (
-        SELECT seq FROM webhook_deliveries
+    WITH due AS MATERIALIZED (
+        SELECT seq AS taken FROM webhook_deliveries
         WHERE state = 'pending' AND (due_at <= %(now)s OR due_at > %(now)s + {FARTHEST})
             AND host <> ALL(%(busy)s::text[])
         ORDER BY due_at, seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-    ) RETURNING {COLUMNS}
+    )
+    UPDATE webhook_deliveries SET due_at = %(until)s, attempts = attempts + 1
+    FROM due WHERE seq = taken RETURNING {COLUMNS}
 """
+"""As a subquery it may be run once for each row, and then takes more than the limit."""
 
 
 async def take(

@@ -23,7 +23,7 @@ async def test_access_while_keys_are_off(client: httpx.AsyncClient) -> None:
         "keys": "off",
         "granted": True,
         "name": "everybody",
-        "scopes": ["admin", "read", "submit"],
+        "scopes": ["admin", "metrics", "read", "submit"],
         "detail": None,
     }
 
