@@ -377,37 +377,40 @@ install_requirements() {  # VENV WHAT
         if [ "$1" != "$VENV" ]; then rm -rf -- "$1"; fi
         die "$NOT_INSTALLED" "$2 could not be installed, so nothing was started or stopped: $(pip_fault)"
     fi
-    wanted_stamp "$(venv_tag "$1")" > "$1/$STAMP"
+    wanted_stamp "$(venv_tag "$1")" > "$1/$STAMP" || die "$NOT_INSTALLED" "$1 does not work: see $PIP_LOG"
     INSTALLED=yes
 }
 
-# Makes venv/ where it is missing or broken, and fills it. Where the requirements have
-# changed since, another one is made beside it, as services may run from the first: what
+# Makes venv/ where it is missing, and fills it. Where it is broken, or the requirements
+# have changed, another one is made beside it, as services may run from the first: what
 # fails half-way has then touched nothing. NEXT_VENV is the one to use from now on.
 ensure_venv() {
     local tag fault
     NEXT_VENV=$VENV
     tag=$(venv_tag "$VENV") || tag=
     fault=$(venv_fault "$tag")
-    case $fault in
-        '') ;;
-        foreign\ *) die "$NOT_INSTALLED" "${fault#foreign }: move it away, and run this again" ;;
-        *)
-            info "$fault: making it anew"
-            make_venv "$PYTHON" "$VENV"
-            tag=$(venv_tag "$VENV") || die "$NOT_INSTALLED" "the new virtual environment does not work: see $PIP_LOG"
-            ;;
-    esac
-    python_is_new_enough "$VENV/bin/python" ||
+    case $fault in foreign\ *) die "$NOT_INSTALLED" "${fault#foreign }: move it away, and run this again" ;; esac
+    if [ -z "$(ls -A -- "$VENV" 2>/dev/null)" ]; then
+        info "$fault"
+        make_venv "$PYTHON" "$VENV"
+        install_requirements "$VENV" "the requirements"
+    elif [ -n "$fault" ]; then
+        warn "$fault: making it anew"
+        renew_venv "$PYTHON" "the requirements"
+    elif ! python_is_new_enough "$VENV/bin/python"; then
         die "$NOT_INSTALLED" "Python 3.10 or newer is needed, and $VENV has $("$VENV/bin/python" --version 2>&1): move it away, and run this again"
-    if [ ! -e "$VENV/$STAMP" ]; then
+    elif [ ! -e "$VENV/$STAMP" ]; then
         install_requirements "$VENV" "the requirements"
     elif [ "$(< "$VENV/$STAMP")" != "$(wanted_stamp "$tag")" ]; then
-        NEXT_VENV=$VENVS/$(printf '%(%Y%m%d-%H%M%S)T' -1)-$$
-        mkdir -p -- "$VENVS" || die "$NO_RIGHT" "cannot write in $WORKSPACE"
-        make_venv "${PYTHON_CHOSEN:-$VENV/bin/python}" "$NEXT_VENV"
-        install_requirements "$NEXT_VENV" "the changed requirements"
+        renew_venv "${PYTHON_CHOSEN:-$VENV/bin/python}" "the changed requirements"
     fi
+}
+
+renew_venv() {  # PYTHON WHAT
+    NEXT_VENV=$VENVS/$(printf '%(%Y%m%d-%H%M%S)T' -1)-$$
+    mkdir -p -- "$VENVS" || die "$NO_RIGHT" "cannot write in $WORKSPACE"
+    make_venv "$1" "$NEXT_VENV"
+    install_requirements "$NEXT_VENV" "$2"
 }
 
 # From now on venv/ leads to the new environment. What runs goes on in the one before.

@@ -101,3 +101,30 @@ def test_top_level_holds_what_was_ordered() -> None:
         "startup.sh",
         "tests",
     }
+
+
+GUIDE = [
+    "which python",
+    "pip list \\| grep fastapi",
+    "lsof -i :8000",
+    "lsof -i :8001",
+    "logs backend",
+    "logs gpu_server",
+    "WORKFLOWS_PATH",
+    "ps -p $(cat backend.pid)",
+    "curl localhost:8000/health",
+    "firewall",
+    "curl $GPU_SERVICE_URL/health",
+]
+
+
+@pytest.mark.parametrize("line", GUIDE)
+def test_troubleshooting_answers_the_specification_s_guide(line: str) -> None:
+    """Spec: Operational Procedures, Troubleshooting Guide."""
+    section = README.split("### Troubleshooting")[1].split("\n## ")[0]
+    assert line in section
+
+
+def test_the_operator_s_part_fits_two_screens() -> None:
+    part = README.split("\n## Day and night\n")[1].split("\n## ")[0]
+    assert len(part.splitlines()) <= 2 * 40

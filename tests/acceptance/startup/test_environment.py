@@ -121,6 +121,18 @@ def test_a_broken_environment_is_made_anew(
     assert workspace.installs() == 1
 
 
+def test_a_broken_environment_stays_where_no_other_can_be_made(workspace: Workspace) -> None:
+    """Services may run from what is left of it."""
+    venv = workspace.path / "venv"
+    make(venv, workspace.record)
+    (venv / ".requirements.sha256").touch()
+    no_activate(venv)
+    before = sorted(venv.rglob("*"))
+    (workspace.record / "pip-fails").touch()
+    assert workspace.run().returncode == 5
+    assert sorted(venv.rglob("*")) == before
+
+
 def test_a_foreign_environment_is_not_deleted(workspace: Workspace) -> None:
     make(workspace.path / "venv", workspace.record)
     of_another_folder(workspace.path / "venv")
