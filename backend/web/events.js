@@ -19,11 +19,8 @@ export async function follow(taskId, onEvent, signal) {
       for await (const { event, id, data } of events(taskId, after, signal)) {
         after = id || after;
         wait = FIRST_WAIT;
-        const isEnd = ENDS.has(event);
-        // An end without the task was none: it has been tried again since.
-        if (isEnd && !("mode" in data)) continue;
         onEvent(event, data);
-        if (isEnd) return true;
+        if (isOver(event, data)) return true;
       }
     } catch (error) {
       if (signal.aborted || (error instanceof Problem && error.status < 500)) return false;
@@ -34,6 +31,9 @@ export async function follow(taskId, onEvent, signal) {
   }
   return false;
 }
+
+/** The last word has the whole task; an end that somebody's retry undid has not. */
+export const isOver = (event, data) => ENDS.has(event) && "mode" in data;
 
 const isBroken = (error) => error instanceof TypeError || error.name === "AbortError";
 

@@ -5,7 +5,7 @@ import { ask, atLeast, get, Problem, serverNow, Unreachable } from "./api.js";
 import { Card } from "./card.js";
 import { isAway, onBack } from "./connection.js";
 import { byId } from "./element.js";
-import { ENDS, follow } from "./events.js";
+import { ENDS, follow, isOver } from "./events.js";
 
 const STREAMS = 3; // A browser opens six connections to a server, and needs some for images.
 const POSITIONS = 5;
@@ -47,9 +47,9 @@ export class Watch {
   }
 
   async refresh() {
-    const asked = serverNow();
+    const asked = performance.now();
     const { tasks } = await get(WHICH);
-    tasks.toReversed().forEach((task) => this.put(task));
+    tasks.toReversed().forEach((task) => this.put(task, asked));
     const there = new Set(tasks.map((task) => task.task_id));
     const isGone = ({ task, seen }) => !there.has(task.task_id) && seen < asked;
     const gone = this.open().filter(isGone);
@@ -59,22 +59,24 @@ export class Watch {
   }
 
   async reload(id) {
+    const asked = performance.now();
     try {
-      this.put(await get(`tasks/${id}`));
+      this.put(await get(`tasks/${id}`), asked);
     } catch (error) {
       if (error instanceof Problem && error.status === 404) return this.dismiss(id);
       throw error;
     }
   }
 
-  /** A new task, or a known one as it is now. */
-  put(task) {
+  /** A new task, or a known one as it was when it was asked for: there may be news since. */
+  put(task, asked = Infinity) {
     const id = task.task_id;
     const known = this.cards.get(id);
+    if (known?.seen > asked) return;
     if (known) this.update(known, task);
     else {
       const card = new Card(task, this.actions);
-      card.seen = serverNow();
+      card.seen = performance.now();
       this.cards.set(id, card);
       byId("cards").prepend(card.node);
     }
@@ -83,8 +85,7 @@ export class Watch {
 
   update(card, task) {
     const before = card.task;
-    card.seen = serverNow();
-    if (ENDS.has(before.status) && !ENDS.has(task.status) && before.attempt > task.attempt) return;
+    card.seen = performance.now();
     const { queue_position: place, estimated_seconds: left } = before;
     const isShort = task.status === "queued" && task.queue_position === null;
     const progress = Math.max(task.progress, before.attempt === task.attempt ? before.progress : 0);
@@ -133,8 +134,8 @@ export class Watch {
     if (!card) return;
     if (kind === "progress") card.progressed(data);
     else if (kind === "preview") card.previewed(data);
-    else if ("mode" in data) this.put(data);
-    else this.put({ ...card.task, ...data, ...begun(kind, card.task) });
+    else if (isOver(kind, data)) this.put(data);
+    else if (!ENDS.has(kind) && rank(data) > rank(card.task)) this.put({ ...card.task, ...data, ...begun(kind) });
   }
 
   async change(method, path, task) {
@@ -159,7 +160,12 @@ export class Watch {
   }
 }
 
-function begun(kind, task) {
-  if (kind !== "running" || task.status === "running") return {};
+/** A stream tells from the beginning: what is older than what is known is passed over. */
+function rank({ status, attempt }) {
+  return attempt * 2 + (status === "running" ? 0 : status === "queued" ? 1 : 0.5);
+}
+
+function begun(kind) {
+  if (kind !== "running") return {};
   return { started_at: new Date(serverNow()).toISOString(), progress: 0, node: null };
 }
