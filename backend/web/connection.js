@@ -14,6 +14,18 @@ export function onBack(callback) {
   heard.add(callback);
 }
 
+/** Wait until it is there; at once where it is. */
+export function back() {
+  return new Promise((done) => {
+    if (!away) return done();
+    const once = () => {
+      heard.delete(once);
+      done();
+    };
+    return heard.add(once);
+  });
+}
+
 export const isAway = () => away;
 
 /** Something could not be sent. */

@@ -2,7 +2,7 @@
 
 import { ask, get, Problem, Unreachable } from "./api.js";
 import { announce } from "./announce.js";
-import { onBack } from "./connection.js";
+import { back } from "./connection.js";
 import { byId, element, fill } from "./element.js";
 import { isImage } from "./field_image.js";
 import { Form } from "./form.js";
@@ -157,7 +157,7 @@ async function untilAnswered(work, onWaiting) {
     } catch (error) {
       if (!(error instanceof Unreachable)) throw error;
       onWaiting();
-      await new Promise((done) => onBack(done));
+      await back();
     }
   }
 }

@@ -1,6 +1,7 @@
 // A task's story, read with fetch: EventSource sends no key.
 
-import { send, Problem, Unreachable } from "./api.js";
+import { Problem, send, Unreachable } from "./api.js";
+import { back } from "./connection.js";
 import { parse } from "./json.js";
 
 const FIRST_WAIT = 500;
@@ -26,6 +27,7 @@ export async function follow(taskId, onEvent, signal) {
       if (signal.aborted || (error instanceof Problem && error.status < 500)) return false;
       if (!(error instanceof Problem || error instanceof Unreachable || isBroken(error))) throw error;
     }
+    await back();
     await new Promise((done) => setTimeout(done, wait));
     wait = Math.min(wait * 2, LONGEST_WAIT);
   }

@@ -1,11 +1,9 @@
 // Finished tasks, newest first, loaded as one scrolls.
 
-import { get, Problem, serverNow, Unreachable } from "./api.js";
-import { button, byId, element, fill } from "./element.js";
-import { thumbnail } from "./outputs.js";
-import { promptOf } from "./sent.js";
-import { titleOf } from "./titles.js";
-import { ago, plural, readable } from "./words.js";
+import { get, Problem, Unreachable } from "./api.js";
+import { byId, element, fill } from "./element.js";
+import { tile } from "./tile.js";
+import { plural } from "./words.js";
 
 const PAGE = 40;
 const ALL = ["done", "failed", "cancelled"];
@@ -95,10 +93,10 @@ export class Gallery {
     const items = [...numbers].map((number) => ({ task, number }));
     if (first) this.items.unshift(...items);
     else this.items.push(...items);
-    const tile = this.tile(task, items[0]);
-    this.tiles.set(task.task_id, tile);
-    if (first) byId("tiles").prepend(tile);
-    else byId("tiles").append(tile);
+    const made = tile(task, () => this.onOpen(this.items.indexOf(items[0])));
+    this.tiles.set(task.task_id, made);
+    if (first) byId("tiles").prepend(made);
+    else byId("tiles").append(made);
   }
 
   /** A task that has ended just now. */
@@ -115,21 +113,6 @@ export class Gallery {
     this.tiles.delete(taskId);
     this.items = this.items.filter(({ task }) => task.task_id !== taskId);
     this.count();
-  }
-
-  tile(task, item) {
-    const words = promptOf(task) || titleOf(task.mode);
-    const when = ago(task.finished_at ?? task.created_at, serverNow());
-    const failed = element("span", { class: "stand-in" }, task.error ?? readable(task.status));
-    const made = task.outputs.length ? thumbnail(task.outputs[0]) : failed;
-    const several = task.outputs.length > 1;
-    const badge = several && element("span", { class: "badge" }, `×${task.outputs.length}`);
-    const open = () => this.onOpen(this.items.indexOf(item));
-    return element(
-      "li",
-      { class: "tile", "data-task": task.task_id, "data-status": task.status },
-      button([made, badge], open, "tile-button", { "aria-label": `${words}, ${task.status}, ${when}` }),
-    );
   }
 
   focus(taskId) {

@@ -43,6 +43,7 @@ function prompted(problem) {
       event.preventDefault();
       if (!(await tried(byId("key").value.trim()))) return;
       byId("key").value = "";
+      byId("key-error").textContent = "";
       dialog.close();
       done();
     };

@@ -7,6 +7,7 @@ import { Create } from "./create.js";
 import { byId } from "./element.js";
 import { Gallery } from "./gallery.js";
 import { letIn, onOpened } from "./keys.js";
+import { Latest } from "./latest.js";
 import { again } from "./sent.js";
 import { Status } from "./status.js";
 import { Viewer } from "./viewer.js";
@@ -31,14 +32,22 @@ const open = (item) => {
 
 const create = new Create((task) => {
   watch.put(task);
+  watch.show(task.task_id);
   status.soon();
 });
 const status = new Status(create);
 const compare = new Compare();
 const gallery = new Gallery({ onOpen: (number) => open(gallery.items[number]) });
+const openTask = (task) => {
+  const number = task.outputs.length ? 0 : null;
+  const known = ({ task: each }) => each.task_id === task.task_id;
+  open(gallery.items.find(known) ?? { task, number });
+};
+const latest = new Latest(openTask);
 const viewer = new Viewer(gallery, {
   onReuse: reuse,
   onInput: useAsInput,
+  onRemoved: (taskId) => latest.remove(taskId),
   onCompare: (item) => {
     go("gallery");
     compare.begin(item);
@@ -47,9 +56,10 @@ const viewer = new Viewer(gallery, {
 const watch = new Watch({
   onEnded: (task) => {
     gallery.ended(task);
+    latest.ended(task);
     status.soon();
   },
-  onOpen: (task) => open(gallery.items.find((each) => each.task.task_id === task.task_id) ?? { task, number: task.outputs.length ? 0 : null }),
+  onOpen: openTask,
   onReuse: reuse,
 });
 new CopyAs(create.form);
@@ -60,7 +70,7 @@ for (const dialog of document.querySelectorAll("dialog[data-closable]")) {
 }
 
 async function begin() {
-  await Promise.all([status.look(), watch.look()]);
+  await Promise.all([status.look(), watch.look(), latest.load()]);
   gallery.modes(create.modes);
   onShown("gallery", () => gallery.open());
   onShown("status", () => Promise.all([status.look(), showAdmin()]));

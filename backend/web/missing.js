@@ -25,7 +25,7 @@ export function missingNote(mode) {
   const lines = [
     ...(mode.error ? [`Its workflow is broken: ${mode.error}`] : []),
     ...mode.missing_nodes.map(nodeLine),
-    ...mode.missing_models.map(modelLine),
+    ...mode.missing_models.map((each) => modelLine(each, mode)),
   ];
   if (!lines.length) return null;
   const title = cannotRun(mode) ? "This mode cannot run here yet" : "A model is missing";
@@ -45,8 +45,11 @@ function nodeLine({ title, class_type: kind }) {
   );
 }
 
-function modelLine({ input, value, nearest }) {
+function modelLine({ input, value, nearest }, { parameters }) {
   const folder = FOLDERS[input] ? `models/${FOLDERS[input]}` : "its models folder";
-  const near = nearest.length ? ` Or choose what is installed: ${nearest.join(", ")}.` : "";
+  const rules = Object.values(parameters?.properties ?? {});
+  const isChosen = rules.some((rule) => rule.default === value && rule.enum?.length);
+  const others = nearest.length ? `: ${nearest.join(", ")}` : "";
+  const near = isChosen || others ? ` Or choose another that is installed${others}.` : "";
   return `Missing model: ${value}. Put it into ComfyUI's ${folder}.${near}`;
 }

@@ -5,10 +5,12 @@ import { isAway, onBack } from "./connection.js";
 import { byId, element, fill } from "./element.js";
 import { access, forgetKey, keysAreOn } from "./keys.js";
 import { cannotRun } from "./missing.js";
+import { titleOf } from "./titles.js";
 import { readable } from "./words.js";
 
 const LOOK = 10000;
 const SOON = 700;
+const OWN_WORDS = { draining: "Draining" };
 const ENGINES = { stub: "Stub engine", comfyui: "ComfyUI engine" };
 
 export class Status {
@@ -61,6 +63,7 @@ export class Status {
 
   line(engine, wrong, queue) {
     const has = (check) => wrong.some((each) => each.check === check);
+    const others = wrong.filter(({ check }) => !["gpu_service", "comfyui"].includes(check));
     const gpu = has("gpu_service") ? "GPU service away" : "GPU service up";
     const comfyui = has("comfyui") ? "ComfyUI away" : "ComfyUI up";
     const parts = [
@@ -68,6 +71,7 @@ export class Status {
       gpu,
       engine === "comfyui" && !has("gpu_service") ? comfyui : null,
       queueWords(queue),
+      ...others.map(({ check }) => OWN_WORDS[check] ?? `${readable(check)} not in order`),
     ];
     const look = wrong.length ? "bad" : "good";
     fill(byId("status-line"), element("span", { class: `dot ${look}` }), join(parts));
@@ -110,7 +114,7 @@ function modeRow(mode) {
     ...mode.missing_models.map((each) => each.value),
   ];
   const what = mode.error ?? `It lacks ${lacking.join(", ")}.`;
-  return row(`Mode ${mode.mode}`, cannotRun(mode) ? "Cannot run" : "Lacks a model", false, what);
+  return row(`Mode ${titleOf(mode.mode)}`, cannotRun(mode) ? "Cannot run" : "Lacks a model", false, what);
 }
 
 function row(name, state, isGood, detail = null) {

@@ -14,7 +14,8 @@ const NEAR_THE_END = 5;
 
 export class Viewer {
   /** `gallery` has the items; the others get a task, or an item. */
-  constructor(gallery, { onReuse, onInput, onCompare }) {
+  constructor(gallery, { onReuse, onInput, onCompare, onRemoved }) {
+    this.onRemoved = onRemoved;
     this.gallery = gallery;
     this.dialog = byId("viewer");
     this.frame = byId("viewer-frame");
@@ -145,6 +146,7 @@ export class Viewer {
     const next = after ?? items.slice(0, Math.max(this.number, 0)).findLast(isOther);
     await ask("DELETE", `tasks/${task.task_id}?remove=true`);
     this.gallery.remove(task.task_id);
+    this.onRemoved(task.task_id);
     announce("Deleted.");
     if (next) this.show(next);
     else this.dialog.close();

@@ -149,6 +149,11 @@ export class Watch {
     }
   }
 
+  /** Have its card seen: on a narrow screen it is far below the form. */
+  show(id) {
+    this.cards.get(id)?.node.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
+
   dismiss(id) {
     const card = this.cards.get(id);
     const held = card?.node.contains(document.activeElement);
