@@ -34,7 +34,7 @@ export async function whole(output, name) {
   if (kind === "video" || kind === "audio") {
     // With a key it has to be fetched first; without one the browser seeks in it.
     const src = hasKey() ? await blobUrl(output.url) : at(output.url).href;
-    return element(kind, { src, controls: true, autoplay: true, loop: true, "aria-label": name });
+    return element(kind, { src, controls: true, "aria-label": name });
   }
   const text = output.content_type.startsWith("text/") && (await (await blobOf(output.url)).text());
   const told = kind === "placeholder" ? `A placeholder of the stub engine: ${text}` : text;

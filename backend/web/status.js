@@ -10,6 +10,7 @@ import { readable } from "./words.js";
 
 const LOOK = 10000;
 const SOON = 700;
+const NAMES = { draining: "Takes tasks" };
 const OWN_WORDS = { draining: "Draining" };
 const ENGINES = { stub: "Stub engine", comfyui: "ComfyUI engine" };
 
@@ -82,7 +83,7 @@ export class Status {
     const rows = [
       row("Engine", engine ? ENGINES[engine] : "Not known yet", engine !== null, stubWords(engine)),
       row("Queue", queueWords(queue), true),
-      ...checks.map((each) => row(readable(each.check), each.ok ? "In order" : "Not in order", each.ok, each.detail)),
+      ...checks.map((each) => row(NAMES[each.check] ?? readable(each.check), each.ok ? "In order" : "Not in order", each.ok, each.detail)),
       ...this.create.modes.filter(lacksSomething).map(modeRow),
     ];
     fill(byId("checks"), ...(wrong.length || ready.checks ? rows : [...rows, row("Checks", "In order", true)]));
