@@ -8,10 +8,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from backend.metrics.work import OTHER
-from backend.store.census import MOST, Backlog, TaskGroup
+from backend.store.census import MOST, MOST_MESSAGES, Backlog, TaskGroup
 from backend.tasks import TaskState
-
-TO = f"counted up to {MOST}"
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class StandingCollector(Collector):
         self._seen.update(counts)
         tasks = GaugeMetricFamily(
             "gateway_store_tasks",
-            f"Tasks that wait or run, in the whole store; {TO}.",
+            f"Tasks that wait or run, in the whole store; counted up to {MOST}.",
             labels=["state", "mode"],
         )
         for key, count in counts.items():
@@ -98,7 +96,7 @@ class StandingCollector(Collector):
 def _of_webhooks(backlog: Backlog, now: float) -> Iterable[Metric]:
     messages = GaugeMetricFamily(
         "gateway_store_webhooks",
-        f"Messages that wait, and those that nobody heard; {TO}.",
+        f"Messages that wait, and those that nobody heard; counted up to {MOST_MESSAGES}.",
         labels=["state"],
     )
     messages.add_metric(["pending"], float(backlog.pending))

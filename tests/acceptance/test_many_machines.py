@@ -11,6 +11,7 @@ import pytest
 
 from tests.acceptance.processes import Program, eventually
 from tests.chaos.fleet import Fleet, postgresql_fleet
+from tests.exposition import Exported
 
 SELFTEST = {"mode": "selftest", "extra_params": {"width": 64, "height": 64}}
 QUICK = {"STALLED_AFTER": "1.5", "HOLD_SECONDS": "0.5", "DRAIN_SECONDS": "0.2"}
@@ -126,6 +127,19 @@ def test_requests_are_refused_while_the_database_is_away_and_taken_when_it_is_ba
     fleet.database.launch()
     eventually(lambda: httpx.get(f"{backend.url}/readyz", trust_env=False).status_code == 200)
     assert ended(backend, submit(backend))["status"] == "done"
+
+
+def test_every_backend_tells_the_same_of_the_whole_store(fleet: Fleet) -> None:
+    task_id = submit(fleet.backends[0])
+    ended(fleet.backends[0], task_id)
+    seen = [
+        Exported(httpx.get(f"{each.url}/metrics", trust_env=False).text) for each in fleet.backends
+    ]
+    assert len(seen) == 2
+    for each in seen:
+        assert each.value("gateway_store_up") == 1
+        assert each.value("gateway_store_workers") == len(fleet.workers)
+        assert each.value("gateway_store_tasks", state="queued", mode="other") == 0
 
 
 def test_backend_without_workers_says_so(fleet: Fleet) -> None:

@@ -6,10 +6,6 @@ from gpu_server.services.checks import DEAD, has_died, still_listens
 from gpu_server.services.readiness import Liveness, Readiness
 
 ROOT = Path(__file__).resolve().parents[3]
-TWINS = {
-    "services/readiness.py": "services/readiness.py",
-    "schemas/response_probe.py": "schemas/probe_response.py",
-}
 
 
 class Silent:
@@ -18,16 +14,21 @@ class Silent:
     alive = False
 
 
-def plain(text: str) -> list[str]:
-    """Its lines, but for what each service calls by its own name."""
-    own = ("import", "GPUServiceError", "BackendError", "GPU service", "What `notes`")
-    return [line for line in text.splitlines() if not any(word in line for word in own)]
+def after(folder: str, path: str, mark: str) -> str:
+    """The text from a mark on, with one name for the root of both services' errors."""
+    text = (ROOT / folder / path).read_text().replace("GPUServiceError", "BackendError")
+    return text[text.index(mark) :]
 
 
-def test_readiness_is_the_backend_s() -> None:
-    for ours, theirs in TWINS.items():
-        backend, gpu_server = (ROOT / "backend" / ours, ROOT / "gpu_server" / theirs)
-        assert plain(backend.read_text()) == plain(gpu_server.read_text())
+def test_checks_are_asked_and_told_as_in_the_backend() -> None:
+    ours, theirs = (
+        after(folder, "services/readiness.py", "class Liveness")
+        for folder in ("backend", "gpu_server")
+    )
+    assert ours == theirs
+    assert after("backend", "schemas/response_probe.py", "class") == after(
+        "gpu_server", "schemas/probe_response.py", "class"
+    )
 
 
 async def test_engine_that_listens_no_more_is_to_be_started_again() -> None:
