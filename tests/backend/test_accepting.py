@@ -28,7 +28,9 @@ async def deaf(request: pytest.FixtureRequest) -> AsyncIterator[tuple[uvicorn.Se
     """A server that accepts nothing by itself."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(short, http=request.param, lifespan="off", log_config=None)
+        config = uvicorn.Config(
+            short, http=request.param, lifespan="off", ws="none", log_config=None
+        )
         server = uvicorn.Server(config)
         running = asyncio.create_task(server.serve([listener]))
         await eventually(lambda: server.started)
@@ -79,6 +81,7 @@ async def over_tls(tmp_path: Path) -> AsyncIterator[tuple[uvicorn.Server, int, s
     config = uvicorn.Config(
         short,
         lifespan="off",
+        ws="none",
         log_config=None,
         ssl_certfile=str(pair.certificate),
         ssl_keyfile=str(pair.key),
@@ -131,7 +134,7 @@ async def test_a_port_is_free_again_when_the_server_has_stopped() -> None:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(short, lifespan="off", log_config=None))
+    server = uvicorn.Server(uvicorn.Config(short, lifespan="off", ws="none", log_config=None))
     running = asyncio.create_task(server.serve([listener]))
     await eventually(lambda: server.started)
     async with Acceptor(server) as acceptor:
@@ -141,6 +144,7 @@ async def test_a_port_is_free_again_when_the_server_has_stopped() -> None:
         await running
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
+    listener.close()  # Older uvicorns leave that to us.
 
 
 async def test_without_a_server_it_does_nothing() -> None:

@@ -83,7 +83,7 @@ def test_end_of_the_certificate_is_known(authority: Authority) -> None:
 def loaded(**given: str) -> uvicorn.Server:
     """A server as it is when it starts its application."""
     config = uvicorn.Config(
-        Starlette(), ssl_certfile=given.get("certificate"), ssl_keyfile=given.get("key")
+        Starlette(), ws="none", ssl_certfile=given.get("certificate"), ssl_keyfile=given.get("key")
     )
     config.load()
     return uvicorn.Server(config)
@@ -119,7 +119,9 @@ async def served(
         async with tls[0]:
             yield
 
-    holder.append(EmbeddedServer(uvicorn.Config(Starlette(lifespan=lifespan), log_config=None)))
+    holder.append(
+        EmbeddedServer(uvicorn.Config(Starlette(lifespan=lifespan), ws="none", log_config=None))
+    )
     bound = listener("127.0.0.1", 0)
     serving = asyncio.create_task(holder[0].serve(sockets=[bound]))
     try:
