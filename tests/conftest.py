@@ -1,9 +1,17 @@
 """What the whole suite stands on."""
 
+import importlib
+import warnings
 from collections.abc import Generator
 from typing import Any
 
 import pytest
+
+# Older uvicorns build on a deprecated part of websockets: not for our tests to fail on. Imported
+# here, once, it is there for whichever test starts the first server.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    importlib.import_module("uvicorn.protocols.websockets.auto")
 
 
 @pytest.hookimpl(wrapper=True)
