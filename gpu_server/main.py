@@ -132,7 +132,9 @@ async def _running(settings: Settings, counted: ServiceMetrics) -> AsyncIterator
         await _log_start(settings, client)
         signs = {"socket": has_died(client)}
         if client.engine is Engine.COMFYUI:
-            care = caretaker(settings, api, job_service, folder, definitions, connected)
+            care = caretaker(
+                settings, api, job_service, folder, definitions, connected, counted.restarts.inc
+            )
             signs["care"] = has_died(await stack.enter_async_context(care), CARELESS)
         yield ServiceState(
             health=HealthService(client, settings.workflows_path),

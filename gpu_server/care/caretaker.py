@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 
@@ -63,14 +64,16 @@ def caretaker(
     folder: WorkflowFolder,
     definitions: NodeDefinitions,
     connected: asyncio.Event,
+    restarted: Callable[[], None],
 ) -> Caretaker:
-    """Watches in any case; the rest where a setting asks for it."""
+    """Watches in any case; the rest where a setting asks for it. `restarted` is told of each."""
     others: list[BackgroundLoop] = []
     if settings.warmup_workflow:
         others.append(WarmUp(settings.warmup_workflow, jobs, api, folder, definitions, connected))
     if settings.free_vram_after_minutes:
         others.append(IdleVRAM(api, jobs, settings.free_vram_after_minutes * 60))
-    return Caretaker(ComfyUIWatch(api, settings.comfyui_dead_after, _restart(settings)), *others)
+    watch = ComfyUIWatch(api, settings.comfyui_dead_after, _restart(settings), restarted=restarted)
+    return Caretaker(watch, *others)
 
 
 def _restart(settings: Settings) -> RestartCommand | None:

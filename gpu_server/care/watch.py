@@ -47,12 +47,14 @@ class ComfyUIWatch(BackgroundLoop):
         dead_after: float,
         restart: RestartCommand | None = None,
         clock: Callable[[], float] = time.monotonic,
+        restarted: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self._api = api
         self._dead_after = dead_after
         self._restart = restart
         self._clock = clock
+        self._restarted = restarted
         self._answered_at = clock()
         self._fruitless = 0
         self.condition = Condition.STARTING
@@ -119,6 +121,7 @@ class ComfyUIWatch(BackgroundLoop):
             return
         self._api.withdrawn.clear()
         await self._restart.run(self._api.is_up)
+        self._restarted()
         self._fruitless += 1
         self._answered_at = self._clock()
         self.condition = Condition.STARTING

@@ -1,5 +1,7 @@
 """All that one GPU service counts."""
 
+from prometheus_client import Counter
+
 from gpu_server.metrics.comfyui import ComfyUICollector
 from gpu_server.metrics.jobs import JobMetrics
 from gpu_server.metrics.registry import new_registry
@@ -14,3 +16,6 @@ class ServiceMetrics:
         self.requests = RequestMetrics(self.registry)
         self.jobs = JobMetrics(self.registry)
         self.comfyui = ComfyUICollector(self.registry)
+        self.restarts = Counter(
+            "gateway_comfyui_restarts", "Of ComfyUI, by our own command.", registry=self.registry
+        )

@@ -57,6 +57,8 @@ async def test_killed_comfyui_is_restarted_and_its_job_ends_well(
                 return bool((await jobs.get(job_id))["state"] == "done")
 
             await eventually(done, 20)
+            told = (await service.http.get("/metrics")).text
+    assert "gateway_comfyui_restarts_total 1.0" in told
     assert "Restart command | it starts" in caplog.messages
     assert "has not answered for 1 s" in caplog.text
     assert "ComfyUI answers again" in caplog.text
