@@ -31,6 +31,14 @@ CUT_OFF = """
 """
 """What reaches over the edge of the screen, except what scrolls for itself."""
 
+OVERLAP = """
+[...document.querySelectorAll("article")]
+  .map((card) => [...card.children].map((each) => each.getBoundingClientRect()))
+  .filter(([one, other]) => one.right > other.left + 1 && one.bottom > other.top + 1)
+  .map(([one, other]) => `a picture ${one.width} wide lies under a text ${other.width} wide`)
+"""
+"""Cards whose text lies on their picture."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def origin(
@@ -97,13 +105,15 @@ async def test_axe_finds_no_violation_in_either_light(page: Page, origin: str) -
     assert not found, told(found)
 
 
-async def test_nothing_is_cut_off_on_a_small_phone(page: Page, origin: str) -> None:
+async def test_nothing_is_cut_off_or_covered_on_a_small_phone(page: Page, origin: str) -> None:
     await page.set_viewport_size({"width": 360, "height": 640})
     found = {}
     async for scene in scenes(page, origin):
-        wide = await page.evaluate(OVERFLOW)
-        if cut := [*await page.evaluate(CUT_OFF), *([f"{wide} pixels too wide"] * (wide > 0))]:
-            found[scene] = cut
+        wrong = [*await page.evaluate(CUT_OFF), *await page.evaluate(OVERLAP)]
+        if (wide := await page.evaluate(OVERFLOW)) > 0:
+            wrong.append(f"{wide} pixels too wide")
+        if wrong:
+            found[scene] = wrong
     assert not found, told(found)
 
 
