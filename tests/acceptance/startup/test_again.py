@@ -17,19 +17,19 @@ def pids(workspace: Workspace) -> list[int]:
     return [workspace.pid(service) for service in SERVICES]
 
 
-def test_a_second_start_starts_nothing(running: Workspace) -> None:
+def test_a_second_start_starts_nothing(quick: Workspace) -> None:
     """Spec: Startup Management, 'Check for existing PID before starting (prevent duplicates)'."""
-    before = pids(running), sorted(running.processes())
-    result = running.run()
+    before = pids(quick), sorted(quick.processes())
+    result = quick.run()
     assert result.returncode == 0
-    assert (pids(running), sorted(running.processes())) == before
+    assert (pids(quick), sorted(quick.processes())) == before
     assert "already running" in result.stdout
     assert "starting backend" not in result.stdout
 
 
-def test_a_proxy_is_not_asked_for_health(running: Workspace) -> None:
+def test_a_proxy_is_not_asked_for_health(quick: Workspace) -> None:
     proxy = "http://127.0.0.1:9"
-    assert running.run(http_proxy=proxy, HTTP_PROXY=proxy, no_proxy="").returncode == 0
+    assert quick.run(http_proxy=proxy, HTTP_PROXY=proxy, no_proxy="").returncode == 0
 
 
 def test_the_typed_command_stops_the_services(running: Workspace) -> None:
@@ -89,61 +89,61 @@ def test_a_service_that_is_shutting_down_is_started_again(running: Workspace) ->
     assert running.health("gpu_server") == 200
 
 
-def test_a_log_keeps_what_the_run_before_said(running: Workspace) -> None:
-    said = running.log("backend")
-    running.kill("backend")
-    running.run()
-    assert running.log("backend").startswith(said)
+def test_a_log_keeps_what_the_run_before_said(quick: Workspace) -> None:
+    said = quick.log("backend")
+    quick.kill("backend")
+    quick.run()
+    assert quick.log("backend").startswith(said)
 
 
-def test_a_pid_of_somebody_else_is_left_alone(running: Workspace) -> None:
-    running.kill("backend")
+def test_a_pid_of_somebody_else_is_left_alone(quick: Workspace) -> None:
+    quick.kill("backend")
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as other:
-        running.pid_file("backend").write_text(f"{other.pid}\n")
-        result = running.run()
+        quick.pid_file("backend").write_text(f"{other.pid}\n")
+        result = quick.run()
         assert other.poll() is None
         other.kill()
     assert result.returncode == 0
-    assert running.pid("backend") != other.pid
-    assert running.health("backend") == 200
+    assert quick.pid("backend") != other.pid
+    assert quick.health("backend") == 200
 
 
 @pytest.mark.parametrize("content", ["", "no number\n", "1\n", "-1\n"])
-def test_a_broken_pid_file_is_replaced(running: Workspace, content: str) -> None:
-    pid = running.pid("backend")
-    running.pid_file("backend").write_text(content)
-    assert running.run().returncode == 0
-    assert running.pid("backend") == pid
+def test_a_broken_pid_file_is_replaced(quick: Workspace, content: str) -> None:
+    pid = quick.pid("backend")
+    quick.pid_file("backend").write_text(content)
+    assert quick.run().returncode == 0
+    assert quick.pid("backend") == pid
 
 
-def test_a_service_that_hangs_is_reported_and_left(running: Workspace) -> None:
-    pid = running.pid("backend")
+def test_a_service_that_hangs_is_reported_and_left(quick: Workspace) -> None:
+    pid = quick.pid("backend")
     os.kill(pid, signal.SIGSTOP)
     try:
-        result = running.run(STARTUP_WAIT="1")
+        result = quick.run(STARTUP_WAIT="1")
         assert result.returncode == 1
         assert "startup.sh restart backend" in result.stderr
-        assert running.pid("backend") == pid
+        assert quick.pid("backend") == pid
     finally:
         os.kill(pid, signal.SIGCONT)
 
 
-def test_a_port_that_is_taken_names_who_has_it(running: Workspace) -> None:
-    port = running.ports["backend"]
-    running.kill("backend")
+def test_a_port_that_is_taken_names_who_has_it(quick: Workspace) -> None:
+    port = quick.ports["backend"]
+    quick.kill("backend")
     wait_until(lambda: is_free(port), "the port is free")
     with HTTPServer(("127.0.0.1", port), BaseHTTPRequestHandler):
-        result = running.run()
+        result = quick.run()
     assert result.returncode == 1
     assert f"backend cannot start: port {port} is taken by PID {os.getpid()}" in result.stderr
-    assert not running.pid_file("backend").exists()
+    assert not quick.pid_file("backend").exists()
 
 
-def test_a_second_script_at_the_same_time_is_turned_away(running: Workspace) -> None:
-    running.kill("backend")
-    with (running.path / ".startup.lock").open() as lock:
+def test_a_second_script_at_the_same_time_is_turned_away(quick: Workspace) -> None:
+    quick.kill("backend")
+    with (quick.path / ".startup.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        result = running.run()
+        result = quick.run()
     assert result.returncode == 1
     assert "another startup.sh is at work" in result.stderr
     assert "starting" not in result.stdout

@@ -17,19 +17,28 @@ MODEL = "another-model.safetensors"
 
 
 @pytest.fixture(scope="module")
-def comfyui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    """A ComfyUI without the model that the shipped workflows name."""
+def at_work(shared: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """Both services with a ComfyUI without the model that the shipped workflows name."""
     port = free_port()
-    program = Program(
+    comfyui = Program(
         [sys.executable, "-m", "tests.fake_comfyui", "--port", str(port), "--models", MODEL],
         REPOSITORY,
         port,
         tmp_path_factory.mktemp("comfyui") / "comfyui.log",
         "/system_stats",
     )
-    program.start()
-    yield program
-    program.stop()
+    comfyui.start()
+    before = shared.environment
+    shared.environment = before | {
+        "GENERATION_ENGINE": "comfyui",
+        "COMFYUI_API_URL": comfyui.url,
+    }
+    shared.run("stop")
+    assert shared.run().returncode == 0
+    yield shared
+    shared.run("stop")
+    shared.environment = before
+    comfyui.stop()
 
 
 def findings(workspace: Workspace, **environment: str) -> dict[str, dict[str, str]]:
@@ -46,8 +55,18 @@ def findings(workspace: Workspace, **environment: str) -> dict[str, dict[str, st
     return found
 
 
-def test_one_line_for_each_finding_and_one_for_all(running: Workspace) -> None:
-    result = running.run("doctor")
+def test_a_missing_model_is_found_and_an_image_comes_all_the_way(at_work: Workspace) -> None:
+    found = findings(at_work)
+    assert found["workflows"]["level"] == "yellow"
+    assert "ckpt_name 'sd_xl_base_1.0.safetensors'" in found["workflows"]["text"]
+    assert found["comfyui"]["text"].startswith("0.33.0 ")
+    assert found["selftest"]["level"] == "green", found["selftest"]
+    assert "came back through the backend, the GPU service and" in found["selftest"]["text"]
+    assert found["gpu service"]["text"].endswith("engine comfyui, 5 workflows")
+
+
+def test_one_line_for_each_finding_and_one_for_all(at_work: Workspace) -> None:
+    result = at_work.run("doctor")
     *lines, last = result.stdout.splitlines()
     assert result.returncode == 0, result.stdout
     assert result.stderr == ""
@@ -57,40 +76,28 @@ def test_one_line_for_each_finding_and_one_for_all(running: Workspace) -> None:
     assert re.fullmatch(r"0 red, \d+ yellow, \d+ green", last)
 
 
-def test_a_misspelt_key_is_named_with_the_nearest(running: Workspace) -> None:
-    env = running.path / "backend" / ".env"
-    before = env.read_text()
-    env.write_text(f'{before}REQUEST_TIMOUT="5 \\\\"\n')
+def test_a_misspelt_key_a_missing_package_and_a_broken_program_are_named(
+    at_work: Workspace,
+) -> None:
+    changed = {
+        "backend/.env": 'REQUEST_TIMOUT="5 \\\\"\n',
+        "backend/requirements.txt": "no-such-package\n",
+        "gpu_server/doctor/finding.py": "import a_module_that_is_not_there\n",
+    }
+    before = {name: (at_work.path / name).read_text() for name in changed}
+    for name, line in changed.items():
+        (at_work.path / name).write_text(f"{before[name]}{line}")
     try:
-        found = findings(running)
+        found = findings(at_work)
     finally:
-        env.write_text(before)
+        for name, text in before.items():
+            (at_work.path / name).write_text(text)
     assert found["backend/.env"]["text"].startswith("REQUEST_TIMOUT is no setting")
     assert found["backend/.env"]["way_out"] == "write REQUEST_TIMEOUT"
     assert found["backend"]["text"] == "its .env was changed after it was started"
-
-
-def test_a_missing_package_is_red(running: Workspace) -> None:
-    requirements = running.path / "backend" / "requirements.txt"
-    before = requirements.read_text()
-    requirements.write_text(f"{before}no-such-package\n")
-    try:
-        found = findings(running)
-    finally:
-        requirements.write_text(before)
     assert found["packages"]["level"] == "red"
     assert found["packages"]["text"].startswith("no-such-package is not installed")
     assert "requirements have changed" in found["python"]["text"]
-
-
-def test_a_program_that_cannot_be_looked_at_is_red(running: Workspace) -> None:
-    module = running.path / "gpu_server" / "doctor" / "finding.py"
-    before = module.read_text()
-    module.write_text("import a_module_that_is_not_there")
-    try:
-        found = findings(running)
-    finally:
-        module.write_text(before)
     assert found["gpu_server"]["level"] == "red"
     assert "No module named 'a_module_that_is_not_there'" in found["gpu_server"]["text"]
 
@@ -135,18 +142,3 @@ def test_a_wrong_argument_is_refused(workspace: Workspace, arguments: list[str])
 def test_a_folder_that_cannot_be_written_is_red(workspace: Workspace) -> None:
     """Not even root may make a file in /proc."""
     assert findings(workspace, WORKSPACE="/proc/1")["workspace"]["level"] == "red"
-
-
-def test_a_missing_model_is_found_and_an_image_comes_all_the_way(
-    shared: Workspace, comfyui: Program
-) -> None:
-    with_comfyui = {"GENERATION_ENGINE": "comfyui", "COMFYUI_API_URL": comfyui.url}
-    shared.run("restart", **with_comfyui)
-    found = findings(shared, **with_comfyui)
-    shared.run("stop")
-    assert found["workflows"]["level"] == "yellow"
-    assert "ckpt_name 'sd_xl_base_1.0.safetensors'" in found["workflows"]["text"]
-    assert found["comfyui"]["text"].startswith("0.33.0 ")
-    assert found["selftest"]["level"] == "green", found["selftest"]
-    assert "came back through the backend, the GPU service and" in found["selftest"]["text"]
-    assert found["gpu service"]["text"].endswith("engine comfyui, 5 workflows")

@@ -43,37 +43,37 @@ def test_a_terminal_gets_no_colours_where_none_are_wanted(workspace: Workspace) 
     assert "\x1b" not in on_a_terminal(workspace, NO_COLOR="1")
 
 
-def test_a_pipe_gets_no_colours(running: Workspace) -> None:
-    assert "\x1b" not in running.run().stdout
+def test_a_pipe_gets_no_colours(quick: Workspace) -> None:
+    assert "\x1b" not in quick.run().stdout
 
 
-def test_each_line_has_its_time_and_level(running: Workspace) -> None:
+def test_each_line_has_its_time_and_level(quick: Workspace) -> None:
     """Spec: Startup Management, Script Features, 'Timestamp logging'."""
-    for line in running.run().stdout.splitlines():
+    for line in quick.run().stdout.splitlines():
         assert LINE.fullmatch(line), line
 
 
-def test_startup_log_keeps_what_was_said(running: Workspace) -> None:
+def test_startup_log_keeps_what_was_said(quick: Workspace) -> None:
     """Spec: Log Management, Log Locations."""
-    before = running.log("startup")
-    result = running.run()
-    assert running.log("startup") == before + result.stdout
+    before = quick.log("startup")
+    result = quick.run()
+    assert quick.log("startup") == before + result.stdout
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_the_summary_tells_where_a_service_is(running: Workspace, service: str) -> None:
+def test_the_summary_tells_where_a_service_is(quick: Workspace, service: str) -> None:
     """Spec: Startup Management, Health Verification, 'Display final status summary'."""
-    [line] = [line for line in running.run().stdout.splitlines() if f"] {service}  " in line]
-    assert f"PID {running.pid(service)} " in line
-    assert f"http://127.0.0.1:{running.ports[service]} " in line
-    assert line.endswith(str(running.path / "logs" / f"{service}.log"))
+    [line] = [line for line in quick.run().stdout.splitlines() if f"] {service}  " in line]
+    assert f"PID {quick.pid(service)} " in line
+    assert f"http://127.0.0.1:{quick.ports[service]} " in line
+    assert line.endswith(str(quick.path / "logs" / f"{service}.log"))
 
 
-def test_the_summary_tells_how_to_stop(running: Workspace) -> None:
-    [line] = [line for line in running.run().stdout.splitlines() if "stop with: " in line]
+def test_the_summary_tells_how_to_stop(quick: Workspace) -> None:
+    [line] = [line for line in quick.run().stdout.splitlines() if "stop with: " in line]
     command = line.partition("stop with: ")[2]
-    assert running.shell(["bash", "-c", command], {"PATH": "/usr/bin:/bin"}).returncode == 0
-    assert not running.processes()
+    assert quick.shell(["bash", "-c", command], {"PATH": "/usr/bin:/bin"}).returncode == 0
+    assert not quick.processes()
 
 
 @pytest.mark.parametrize("argument", ["help", "-h", "--help"])

@@ -40,53 +40,40 @@ def environment_of(pid: int) -> Path:
     return Path(next(word for word in words if word.startswith("VIRTUAL_ENV="))[12:])
 
 
-def test_both_services_are_started_anew(running: Workspace) -> None:
+def test_wrong_settings_stop_nothing(running: Workspace) -> None:
     before = pids(running)
-    result = running.run("restart")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert not set(before) & set(pids(running))
-    assert running.is_up()
-
-
-def test_a_named_service_is_restarted_alone(running: Workspace) -> None:
-    gpu_server, backend = pids(running)
-    assert running.run("restart", "backend").returncode == 0
-    assert running.pid("gpu_server") == gpu_server
-    assert running.pid("backend") != backend
-
-
-@pytest.mark.parametrize(
-    ("setting", "told"),
-    [
-        ({"REQUEST_TIMEOUT": "soon"}, "The backend cannot start: REQUEST_TIMEOUT is 'soon'"),
-        ({"STYLES_PATH": "/nowhere"}, "The backend cannot start"),
-        ({"TLS_CERT_FILE": "/nowhere"}, "The backend cannot start: TLS_CERT_FILE"),
-        ({"GENERATION_ENGINE": "magic"}, "The GPU service cannot start: GENERATION_ENGINE"),
-    ],
-)
-def test_a_setting_that_would_not_start_stops_nothing(
-    running: Workspace, setting: dict[str, str], told: str
-) -> None:
-    before = pids(running)
-    result = running.run("restart", **setting)
+    result = running.run("restart", REQUEST_TIMEOUT="soon", GENERATION_ENGINE="magic")
     assert result.returncode == 1
-    assert told in result.stderr
+    assert "The backend cannot start: REQUEST_TIMEOUT is 'soon'" in result.stderr
+    assert "The GPU service cannot start: GENERATION_ENGINE is 'magic'" in result.stderr
     assert "what runs goes on as it was" in result.stderr
     assert pids(running) == before
     assert running.is_up()
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_program_that_would_not_start_stops_nothing(running: Workspace, service: str) -> None:
-    before, main = pids(running), running.path / service / "main.py"
-    sound = main.read_text()
-    main.write_text(f"import a_module_that_is_not_there\n{sound}")
+def test_a_start_that_would_fail_stops_nothing(running: Workspace) -> None:
+    """The settings may be well in themselves."""
+    before = pids(running)
+    result = running.run("restart", "backend", STYLES_PATH="/nowhere")
+    assert result.returncode == 1
+    assert "The backend cannot start: The styles file cannot be read" in result.stderr
+    assert pids(running) == before
+
+
+def test_programs_that_are_broken_stop_nothing(running: Workspace) -> None:
+    before = pids(running)
+    programs = [running.path / service / "main.py" for service in SERVICES]
+    sound = [program.read_text() for program in programs]
+    for program, text in zip(programs, sound, strict=True):
+        program.write_text(f"import a_module_that_is_not_there\n{text}")
     try:
         result = running.run("restart")
     finally:
-        main.write_text(sound)
+        for program, text in zip(programs, sound, strict=True):
+            program.write_text(text)
     assert result.returncode == 1
-    assert f"{service} would not start, so nothing was stopped" in result.stderr
+    for service in SERVICES:
+        assert f"{service} would not start, so nothing was stopped" in result.stderr
     assert "No module named 'a_module_that_is_not_there'" in result.stderr
     assert pids(running) == before
 
@@ -107,31 +94,27 @@ def test_a_failing_pip_stops_nothing(running: Workspace) -> None:
 
 
 def test_changed_requirements_are_installed_beside_what_runs(running: Workspace) -> None:
-    venv, before = running.path / "venv", pids(running)
+    venv, (gpu_server, backend) = running.path / "venv", pids(running)
     require(running, "another-package")
-    running.run("restart", "backend")
+    assert running.run("restart", "backend").returncode == 0
+    assert running.pid("gpu_server") == gpu_server
+    assert running.pid("backend") != backend
     new = venv.resolve()
     assert new.parent == running.path / ".venvs"
     assert environment_of(running.pid("backend")) == new
-    assert environment_of(running.pid("gpu_server")) != new
-    assert running.pid("gpu_server") == before[0]
+    assert environment_of(gpu_server) != new
     assert running.run("restart", "gpu_server").returncode == 0
     assert environment_of(running.pid("gpu_server")) == new
     assert [*new.parent.iterdir()] == [new]  # The one before is not in use any more.
 
 
-def test_what_would_start_with_tls_is_started(running: Workspace, tmp_path: Path) -> None:
+def test_what_was_stopped_is_started_with_tls_too(running: Workspace, tmp_path: Path) -> None:
     """The program is tried as it will run, certificate and all."""
+    running.run("stop", "backend")
     result = running.run("restart", "backend", **Authority(tmp_path).issue().settings)
+    running.run("stop", "backend")
     assert result.returncode == 0, result.stdout + result.stderr
     assert f"https://127.0.0.1:{running.ports['backend']}" in result.stdout
-    assert running.run("stop", "backend").returncode == 0
-
-
-def test_a_restart_starts_what_was_stopped(running: Workspace) -> None:
-    running.run("stop", "backend")
-    assert running.run("restart", "backend").returncode == 0
-    assert running.is_up()
 
 
 @pytest.fixture

@@ -58,9 +58,13 @@ def test_what_does_not_answer_is_4(quick: Workspace) -> None:
     assert line_of("backend", result.stdout).endswith("does not answer")
 
 
-def test_a_degraded_service_runs(running: Workspace) -> None:
-    """There is no ComfyUI in these tests."""
-    result = running.run("status", "gpu_server")
+def test_a_degraded_service_runs(quick: Workspace) -> None:
+    quick.run("stop", "gpu_server")
+    program = (quick.path / "gpu_server" / "server.py").read_text()
+    quick.replace("gpu_server", program.replace("healthy", "degraded"))
+    quick.run()
+    result = quick.run("status", "gpu_server")
+    quick.run("stop", "gpu_server")
     assert result.returncode == 0
     assert line_of("gpu_server", result.stdout).endswith("degraded")
 

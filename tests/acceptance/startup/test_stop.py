@@ -1,7 +1,5 @@
 """`./startup.sh stop`: what runs ends in order, and nothing foreign is signalled."""
 
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -27,15 +25,14 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 """
 
 
-def test_both_services_end_the_backend_first(running: Workspace) -> None:
-    both = [running.pid(service) for service in SERVICES]
-    result = running.run("stop")
+def test_both_services_end_the_backend_first(quick: Workspace) -> None:
+    both = [quick.pid(service) for service in SERVICES]
+    result = quick.run("stop")
     assert result.returncode == 0
     said = [line for line in lines_with(result.stdout, "INFO") if "has stopped" in line]
     assert [line.split()[0] for line in said] == ["backend", "gpu_server"]
     assert not any(map(is_alive, both))
-    assert not any(running.pid_file(service).exists() for service in SERVICES)
-    assert "AI Image Generation API stopped" in running.log("backend")
+    assert not any(quick.pid_file(service).exists() for service in SERVICES)
 
 
 def test_what_does_not_run_needs_no_stop(quick: Workspace) -> None:
@@ -106,13 +103,6 @@ def test_a_service_that_was_started_by_hand_is_stopped(quick: Workspace) -> None
     pid = quick.pid("backend")
     quick.pid_file("backend").unlink()
     assert quick.run("stop", "backend").returncode == 0
-    assert not is_alive(pid)
-
-
-def test_a_stopped_process_is_ended_too(quick: Workspace) -> None:
-    pid = quick.pid("gpu_server")
-    os.kill(pid, signal.SIGSTOP)
-    assert quick.run("stop", "gpu_server", STOP_WAIT="1").returncode == 0
     assert not is_alive(pid)
 
 

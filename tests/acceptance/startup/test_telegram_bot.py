@@ -15,13 +15,13 @@ time.sleep(600)
 
 
 @pytest.fixture
-def without_bot(running: Workspace) -> Iterator[Workspace]:
+def without_bot(quick: Workspace) -> Iterator[Workspace]:
     """The shared workspace, which has no bot again when a test is over."""
-    yield running
-    if running.pid_file("telegram_bot").exists():
-        running.kill("telegram_bot")
-        running.pid_file("telegram_bot").unlink()
-    shutil.rmtree(running.path / "telegram_bot", ignore_errors=True)
+    yield quick
+    if quick.pid_file("telegram_bot").exists():
+        quick.kill("telegram_bot")
+        quick.pid_file("telegram_bot").unlink()
+    shutil.rmtree(quick.path / "telegram_bot", ignore_errors=True)
 
 
 @pytest.fixture
