@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+OPENMETRICS = "application/openmetrics-text"
 ASK_SECONDS = 1.0
 """That the store may take. What has not answered by then is left out."""
 KEPT_SECONDS = 2.0
@@ -59,7 +60,8 @@ class Scrape:
             if time.monotonic() - self._looked_at >= KEPT_SECONDS:
                 self._collector.standing = await self._look()
                 self._looked_at = time.monotonic()
-        encode, content_type = choose_encoder(accept)
+        # Versions and escapings are the sender's words, which the library trusts.
+        encode, content_type = choose_encoder(OPENMETRICS if OPENMETRICS in accept else "")
         # A thousand lines take some milliseconds: others are not to wait for them.
         return await asyncio.to_thread(encode, self._registry), content_type
 

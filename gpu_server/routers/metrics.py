@@ -12,7 +12,10 @@ router = APIRouter(tags=["metrics"])
 EXPOSITION: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Prometheus' text format, or OpenMetrics where `Accept` asks for it.",
-        "content": {"text/plain": {"schema": {"type": "string"}}},
+        "content": {
+            kind: {"schema": {"type": "string"}}
+            for kind in ("text/plain", "application/openmetrics-text")
+        },
     }
 }
 

@@ -77,6 +77,9 @@ async def test_same_idempotency_key_is_one_task(client: httpx.AsyncClient) -> No
     [
         ("*/*", "text/plain; version="),
         ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text; version="),
+        ("application/openmetrics-text; version=x", "application/openmetrics-text; version=1.0.0"),
+        ("application/openmetrics-text;escaping=x", "application/openmetrics-text; version=1.0.0"),
+        ("text/plain; version=x; escaping=", "text/plain; version=0.0.4"),
     ],
 )
 async def test_format_is_the_one_that_is_asked_for(
