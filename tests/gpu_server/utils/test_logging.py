@@ -142,3 +142,49 @@ HUGE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("params", HUGE, ids=["name", "names", "list"])
 def test_line_stays_short(params: dict[str, Any]) -> None:
     assert len(describe(params)) < 2100
+
+
+SECRET = "sixteen letters!"
+
+
+@pytest.mark.parametrize("form", ["standard", "json"])
+@pytest.mark.parametrize("secret", [SECRET, "cgw_0123456789abcdef", "whsec_MfKQ9r8+/w=="])
+def test_no_secret_is_in_a_line(capsys: pytest.CaptureFixture[str], form: str, secret: str) -> None:
+    setup_logging("INFO", form, secrets=[SECRET])
+    log.info("it is %s", secret)
+    try:
+        raise ValueError(secret)
+    except ValueError:
+        log.exception("failed with %r", {"a": secret})
+    out = capsys.readouterr().out
+    assert secret not in out
+    assert out.count("***") >= 3
+
+
+@pytest.mark.parametrize("sign", ["\x1b[2K", "\x00", "\x85", "\u2028", "\u202e"], ids=ascii)
+def test_control_characters_are_shown_as_they_are(
+    capsys: pytest.CaptureFixture[str], sign: str
+) -> None:
+    setup_logging("INFO", "standard")
+    log.info("a%sb", sign)
+    assert written(capsys)[0].endswith("a" + sign.encode("unicode_escape").decode() + "b")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "shown"),
+    [
+        ("/health", 200, False),
+        ("/health", 503, True),
+        ("/metrics", 200, False),
+        ("/workflows", 304, False),
+        ("/workflows", 200, True),
+        ("/jobs/1", 404, True),
+    ],
+)
+def test_what_machines_ask_all_the_time_is_for_debug(
+    capsys: pytest.CaptureFixture[str], path: str, status: int, shown: bool
+) -> None:
+    setup_logging("INFO", "standard")
+    told = ("127.0.0.1:1", "GET", path, "1.1", status)
+    logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *told)
+    assert bool(written(capsys)) == shown
