@@ -16,6 +16,9 @@ from tests.fake_comfyui.state import FakeComfyUI
 from tests.gpu_server.jobs import jobs_on, new_id
 from tests.gpu_server.serving import Service
 
+NONE = "5da905e0-2cec-414d-a4b6-d92e59af60c9"
+"""The id of no job."""
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TRACE = f"00-{'ab' * 16}-{'12' * 8}-01"
@@ -34,7 +37,7 @@ async def test_task_s_id_is_taken_where_it_is_sane(odd: str) -> None:
     assert told_in({"X-Task-ID": odd}).task_id is None
 
 
-@pytest.mark.parametrize("path", ["/health", "/jobs/none", "/nowhere", f"/jobs/{new_id()}"])
+@pytest.mark.parametrize("path", ["/health", "/jobs/none", "/nowhere", f"/jobs/{NONE}"])
 async def test_answer_tells_the_id_it_came_with(stub: Service, path: str) -> None:
     reply = await stub.http.get(path, headers=TOLD)
     assert reply.headers.get_list("X-Request-ID") == ["r-1"]
