@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import ssl
-import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from cryptography.hazmat.primitives import serialization
 from starlette.applications import Starlette
 
 from backend.clients.gpu_client import GPUClient
@@ -35,8 +35,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def encrypted(pair: Pair) -> Path:
     """The same key behind a passphrase."""
     path = pair.key.with_suffix(".encrypted")
-    given = ["-in", str(pair.key), "-out", str(path), "-aes256", "-passout", "pass:secret"]
-    subprocess.run(["openssl", "pkey", *given], check=True, stdin=subprocess.DEVNULL)
+    key = serialization.load_pem_private_key(pair.key.read_bytes(), None)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+    path.write_bytes(key.private_bytes(*form, serialization.BestAvailableEncryption(b"secret")))
     return path
 
 
