@@ -73,8 +73,9 @@ class OneLineFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         told = _story(record)
-        named = [f"{name}={told[name]}" for name in ("request_id", "task_id") if name in told]
-        unsaid = [each for each in named if each.partition("=")[2] not in record.message]
+        unsaid = [f"request_id={told['request_id']}"] if "request_id" in told else []
+        if told.get("task_id", "") not in record.message:
+            unsaid.append(f"task_id={told['task_id']}")
         record.message = escaped(record.message)
         if unsaid:
             record.message += f" [{escaped(' '.join(unsaid))}]"

@@ -258,10 +258,13 @@ def test_line_tells_the_request_and_the_task(
         log.info("something")
         log.info("Task t-1 goes on")
     log.info("of another", extra={"task_id": "t-2"})
+    with correlated(Correlation(request_id="a")):
+        log.info("an id that is a part of the text")
     assert [line.split(" | ")[3] for line in capsys.readouterr().out.splitlines()] == [
         "something [request_id=r-1 task_id=t-1]",
         "Task t-1 goes on [request_id=r-1]",
         "of another [task_id=t-2]",
+        "an id that is a part of the text [request_id=a]",
     ]
 
 
