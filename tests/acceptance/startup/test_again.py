@@ -149,22 +149,28 @@ def test_a_second_script_at_the_same_time_is_turned_away(quick: Workspace) -> No
     assert "starting" not in result.stdout
 
 
+WAITS = """
+import time
+from pathlib import Path
+
+while not Path("go").exists():
+    time.sleep(0.02)
+"""
+
+
 def test_of_two_at_once_one_wins_and_the_other_says_so(quick: Workspace) -> None:
     quick.run("stop")
-    both = [
-        subprocess.Popen(
-            [str(quick.script)],
-            env=quick.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    errors = [process.communicate(timeout=60)[1] for process in both]
-    assert sorted(process.returncode for process in both) == [0, 1]
-    [said] = filter(None, errors)
-    winner = next(process for process in both if process.returncode == 0)
-    assert f"another startup.sh is at work in {quick.path} (PID {winner.pid})" in said
+    program = quick.path / "gpu_server" / "server.py"
+    quick.replace("gpu_server", WAITS + program.read_text())
+    with subprocess.Popen(
+        [str(quick.script)], env=quick.environment, stdout=subprocess.PIPE, text=True
+    ) as first:
+        wait_until(quick.pid_file("gpu_server").exists, "the first has begun")
+        second = quick.run()
+        (quick.path / "gpu_server" / "go").touch()
+        said, _ = first.communicate(timeout=60)
+    assert (first.returncode, second.returncode) == (0, 1), said
+    told = f"another startup.sh is at work in {quick.path} (PID {first.pid}): wait until"
+    assert told in second.stderr
     assert quick.is_up()
     assert len(quick.processes()) == len(SERVICES)

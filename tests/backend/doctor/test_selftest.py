@@ -1,6 +1,7 @@
 """One image end to end, as the doctor asks for it."""
 
 import base64
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -58,7 +59,7 @@ async def test_an_image_through_everything_is_green(wire: Wire) -> None:
     assert "PNG came back through the backend, the GPU service and ComfyUI" in finding.text
     request = route.calls[0].request
     assert request.headers["Prefer"] == "wait=60"
-    assert request.content == b'{"mode":"selftest"}'
+    assert json.loads(request.content) == {"mode": "selftest"}
 
 
 async def test_nothing_is_tried_with_the_stub(wire: Wire) -> None:
