@@ -24,14 +24,18 @@ POLICY = {
     "trusted-types": "'none'",
 }
 METHODS = ("GET", "HEAD")
-HEADERS = {
-    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in POLICY.items()),
+OF_ALL = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     # Asked for each time, and mostly answered with 304: an updated server has an updated page.
     "Cache-Control": "no-cache",
 }
+OF_DOCUMENTS = {
+    "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in POLICY.items()),
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+"""They bind what a browser opens as a page; with dozens of modules they would only weigh."""
+PARTS = (".js", ".css")
 
 # Some machines' own tables have another type for it, with which no browser runs a module.
 mimetypes.add_type("text/javascript", ".js")
@@ -44,9 +48,12 @@ class PageFiles:
         self._files: ASGIApp = GZipMiddleware(StaticFiles(directory=folder), minimum_size=500)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_part = scope["path"].endswith(PARTS)
+        told = OF_ALL if is_part else OF_ALL | OF_DOCUMENTS
+        ours = [(name.lower().encode(), text.encode()) for name, text in told.items()]
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                ours = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
                 message = {**message, "headers": [*message["headers"], *ours]}
             await send(message)
 

@@ -51,7 +51,10 @@ export class Create {
     this.list();
     const wanted = this.mode?.mode ?? sessionStorage.getItem(LAST) ?? "free";
     const now = this.modes.find((each) => each.mode === wanted) ?? this.modes[0];
-    if (stringify(now) !== before) this.choose(now.mode);
+    if (stringify(now) === before) return engine;
+    // The form of somebody who is just filling it in is drawn anew later.
+    const isUsed = this.mode?.mode === now.mode && byId("fields").contains(document.activeElement);
+    if (!isUsed) this.choose(now.mode);
     return engine;
   }
 

@@ -29,6 +29,7 @@ export class Form extends EventTarget {
 
   /** Draw the form of a mode, with what was last in it. */
   show(mode, styles) {
+    const images = this.mode === mode.mode ? this.images() : [];
     this.mode = mode.mode;
     this.showSizes = null;
     this.fields.clear();
@@ -43,6 +44,13 @@ export class Form extends EventTarget {
     fill(this.node, ...this.groups());
     this.write(this.draft());
     this.isDrawn = true;
+    images.forEach(({ name, blob, told }) => this.fields.get(name)?.take?.(blob, told));
+  }
+
+  /** Those that were chosen: a form that is drawn anew keeps them. */
+  images() {
+    const chosen = [...this.fields.values()].filter((field) => field.blob);
+    return chosen.map(({ name, blob }) => ({ name, blob, told: blob.name }));
   }
 
   add(name, field, required) {

@@ -77,7 +77,8 @@ async function begin() {
   show();
 }
 
-onOpened(begin);
+// Whoever has come in may be somebody else: nothing of before is to be seen.
+onOpened(() => location.reload());
 show();
 await letIn();
 await begin();

@@ -30,6 +30,7 @@ export class Status {
       if (!document.hidden && !isAway()) await this.refresh();
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      fill(byId("status-line"), element("span", { class: "dot bad" }), error.message);
     }
     const wait = this.hurries ? SOON : LOOK;
     this.hurries = false;

@@ -151,7 +151,9 @@ export class Watch {
 
   /** Have its card seen: on a narrow screen it is far below the form. */
   show(id) {
-    this.cards.get(id)?.node.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const behavior = isStill ? "instant" : "smooth";
+    this.cards.get(id)?.node.scrollIntoView({ block: "nearest", behavior });
   }
 
   dismiss(id) {
