@@ -88,6 +88,7 @@ async def test_waiting_job_tells_how_many_are_before_it(each_idle_fake: FakeComf
 async def test_last_event_id_leaves_out_what_came_before(idle_fake: FakeComfyUI) -> None:
     async with jobs_on(idle_fake.url) as jobs:
         job_id = await jobs.start()
+        await jobs.done(job_id)
         whole = await jobs.story(job_id)
         assert await jobs.story(job_id, after=whole[-3].number) == whole[-2:]
 
@@ -99,6 +100,7 @@ async def test_last_event_id_that_is_none_of_ours_is_the_whole_story(
     async with running(idle_fake.url) as service:
         jobs = jobs_of(service)
         job_id = await jobs.start()
+        await jobs.done(job_id)
         whole = await jobs.story(job_id)
         headers = {b"Last-Event-ID": last.encode()}
         reply = await service.http.get(f"/jobs/{job_id}/events", headers=headers)
