@@ -225,7 +225,7 @@ make_folders() {
     mkdir -p -- "$WORKSPACE" 2>/dev/null || die "$NO_RIGHT" "cannot make the workspace $WORKSPACE"
     if ! mkdir -p -- "$WORKSPACE/logs" 2>/dev/null || [ ! -w "$WORKSPACE" ] ||
         ! { : >> "$WORKSPACE/logs/startup.log"; } 2>/dev/null; then
-        die "$NO_RIGHT" "cannot write in $WORKSPACE and its logs/: is the disk read-only, or another user's?"
+        die "$NO_RIGHT" "cannot write in $WORKSPACE and its logs/: is the disk read-only, or another user's? WORKSPACE= chooses another"
     fi
     STARTUP_LOG=$WORKSPACE/logs/startup.log
     for folder in data models workflows; do
@@ -516,6 +516,11 @@ locate() {  # SERVICE
     fi
 }
 
+say_taken() {  # SERVICE PORT [PID COMMAND]
+    local holder=${3:+PID $3}
+    error "$1 cannot start: port $2 is taken by ${holder:-a process that cannot be seen from here}: end that, or set another port in $1/.env"
+}
+
 # Fails, and says by whom, when the port is taken. Where our own service has it,
 # started by hand, that is recorded: PID[service] is then set.
 claim_port() {  # SERVICE HOST PORT
@@ -533,8 +538,7 @@ claim_port() {  # SERVICE HOST PORT
             return 0
         fi
     done
-    holder=${holders[1]:+PID ${holders[1]}}
-    error "$1 cannot start: port $3 is taken by ${holder:-a process that cannot be seen from here}"
+    say_taken "$1" "$3" "${holders[1]:-}"
     return 1
 }
 
@@ -882,10 +886,27 @@ check_starts() {  # SERVICE...
     return "$failed"
 }
 
+# Whether nobody else has a port that a service is about to take, under new settings perhaps.
+check_ports() {  # SERVICE...
+    local service holders holder failed=0
+    for service in "$@"; do
+        if [ -z "${PORT[$service]:-}" ]; then continue; fi
+        mapfile -t holders < <(port_holders "${HOST[$service]}" "${PORT[$service]}")
+        for holder in "${holders[@]:1}"; do
+            if is_ours "$service" "${holder%% *}"; then continue 2; fi
+        done
+        if [ "${#holders[@]}" -gt 1 ]; then
+            say_taken "$service" "${PORT[$service]}" "${holders[1]}"
+            failed=1
+        fi
+    done
+    return "$failed"
+}
+
 restart() {
     BEGUN=$(now)
     prepare restarting
-    if ! check_starts "${SERVICES[@]}"; then
+    if ! check_ports "${SERVICES[@]}" || ! check_starts "${SERVICES[@]}"; then
         if [ "$NEXT_VENV" != "$VENV" ]; then rm -rf -- "$NEXT_VENV"; fi
         die "$FAILED" "what runs goes on as it was: see the lines above"
     fi

@@ -1,8 +1,10 @@
 """`git pull && ./startup.sh restart`: what cannot work is found before anything is stopped."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,17 @@ def test_wrong_settings_stop_nothing(running: Workspace) -> None:
     assert "what runs goes on as it was" in result.stderr
     assert pids(running) == before
     assert running.is_up()
+
+
+def test_a_port_of_somebody_else_stops_nothing(running: Workspace) -> None:
+    before = pids(running)
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        port = other.server_port
+        result = running.run("restart", BACKEND_PORT=str(port))
+    assert result.returncode == 1
+    assert f"backend cannot start: port {port} is taken by PID {os.getpid()} " in result.stderr
+    assert "end that, or set another port in backend/.env" in result.stderr
+    assert pids(running) == before
 
 
 def test_a_start_that_would_fail_stops_nothing(running: Workspace) -> None:
