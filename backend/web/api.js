@@ -1,6 +1,6 @@
 // Requests to the public API. The key, where there is one, goes into a header and nowhere else.
 
-import { found, lost } from "./connection.js";
+import { found, isOurs, lost } from "./connection.js";
 import { parse, stringify } from "./json.js";
 
 const BASE = new URL(".", document.baseURI);
@@ -64,9 +64,9 @@ export async function send(method, path, { json, body, headers = {}, signal } = 
     reply = await fetch(at(path), { method, headers: sent, body: content, signal });
   } catch (error) {
     if (signal?.aborted) throw error;
-    lost();
-    throw new Unreachable();
+    throw unreachable();
   }
+  if (!isOurs(reply)) throw unreachable();
   found();
   note(reply.headers);
   if (reply.ok || reply.status === 503) return checked(reply, path);
@@ -93,8 +93,22 @@ function note(headers) {
   pause = quota ? (window / quota) * 4000 : 0;
 }
 
+function unreachable() {
+  lost();
+  return new Unreachable();
+}
+
+/** A whole body, as `text` or `blob`. Throws Unreachable where it breaks off. */
+export async function read(reply, as) {
+  try {
+    return await reply[as]();
+  } catch {
+    throw unreachable();
+  }
+}
+
 export async function ask(method, path, options) {
-  return parse(await (await send(method, path, options)).text());
+  return parse(await read(await send(method, path, options), "text"));
 }
 
 export const get = (path, options) => ask("GET", path, options);

@@ -59,13 +59,22 @@ export class Card {
   redraw() {
     const { status, outputs } = this.task;
     this.progress.hidden = !["queued", "running"].includes(status);
-    fill(this.buttons, ...this.choices(status));
+    this.offer(this.choices(status));
     if (status === "done") {
       const open = () => this.actions.open(this.task);
       const label = `Open the result of ${this.title.textContent}`;
       const shown = outputs.length ? thumbnail(outputs[0]) : "no output";
       fill(this.picture, button(shown, open, "picture-button", { "aria-label": label }));
     } else if (status !== "running") fill(this.picture);
+  }
+
+  /** Other buttons; the focus stays on the one of the same name, or goes to the first. */
+  offer(buttons) {
+    const { activeElement: focused } = document;
+    const isHeld = this.buttons.contains(focused);
+    fill(this.buttons, ...buttons);
+    const alike = buttons.find((each) => each.textContent === focused?.textContent);
+    if (isHeld) (alike ?? buttons[0]).focus();
   }
 
   choices(status) {

@@ -28,6 +28,11 @@ export function back() {
 
 export const isAway = () => away;
 
+/** Whether the server itself answered: a proxy before it has errors of its own, and no JSON. */
+export function isOurs({ status, headers }) {
+  return status < 500 || /\bjson\b/.test(headers.get("Content-Type") ?? "");
+}
+
 /** Something could not be sent. */
 export function lost() {
   if (away) return;
@@ -49,10 +54,7 @@ export function found() {
 async function look(wait) {
   await new Promise((done) => setTimeout(done, wait));
   if (!away) return;
-  try {
-    await fetch("livez", { cache: "no-store" });
-    found();
-  } catch {
-    look(Math.min(wait * 1.5, LONGEST_WAIT));
-  }
+  const reply = await fetch("livez", { cache: "no-store" }).catch(() => null);
+  if (reply && isOurs(reply)) found();
+  else look(Math.min(wait * 1.5, LONGEST_WAIT));
 }

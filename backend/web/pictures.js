@@ -1,6 +1,6 @@
 // Files that tasks made: fetched with the key, shown as blobs, and let go when they are many.
 
-import { send } from "./api.js";
+import { read, send } from "./api.js";
 
 const MOST = 120;
 const kept = new Map();
@@ -17,7 +17,7 @@ export async function blobUrl(path) {
 }
 
 export async function blobOf(path) {
-  return (await send("GET", path)).blob();
+  return read(await send("GET", path), "blob");
 }
 
 async function fetched(path) {

@@ -7,7 +7,7 @@ import { isAway, onBack } from "./connection.js";
 import { byId } from "./element.js";
 import { ENDS, follow, isOver } from "./events.js";
 
-const STREAMS = 3; // A browser opens six connections to a server, and needs some for images.
+const STREAMS = 2; // All tabs of a browser share six connections to a server.
 const POSITIONS = 5;
 const BUSY_LOOK = 2500;
 const IDLE_LOOK = 15000;
@@ -29,7 +29,10 @@ export class Watch {
     };
     onBack(() => this.look());
     setInterval(() => this.cards.forEach((card) => card.tick()), 1000);
-    document.addEventListener("visibilitychange", () => document.hidden || this.look());
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) this.arrange();
+      else this.look();
+    });
   }
 
   /** Look at once, and again and again. */
@@ -108,7 +111,7 @@ export class Watch {
     return [...this.cards.values()].filter(({ task }) => !ENDS.has(task.status));
   }
 
-  /** Streams for what runs, then for what waits longest. */
+  /** Streams for what runs, then for what waits longest; none in a tab that nobody sees. */
   arrange() {
     byId("nothing-runs").hidden = this.cards.size > 0;
     const first = this.open().toSorted(
@@ -116,8 +119,9 @@ export class Watch {
         (b.task.status === "running") - (a.task.status === "running") ||
         Date.parse(a.task.created_at) - Date.parse(b.task.created_at),
     );
-    const wanted = new Set(first.slice(0, STREAMS).map(({ task }) => task.task_id));
-    for (const [id, stream] of this.streams) if (!wanted.has(id)) stream.abort();
+    const seen = document.hidden ? [] : first.slice(0, STREAMS);
+    const wanted = new Set(seen.map(({ task }) => task.task_id));
+    for (const id of [...this.streams.keys()]) if (!wanted.has(id)) this.endStream(id);
     for (const id of wanted) if (!this.streams.has(id)) this.stream(id);
   }
 
@@ -125,8 +129,14 @@ export class Watch {
     const stream = new AbortController();
     this.streams.set(id, stream);
     await follow(id, (kind, data) => this.heard(id, kind, data), stream.signal);
+    if (stream.signal.aborted) return;
     this.streams.delete(id);
-    if (this.cards.has(id) && !stream.signal.aborted) await this.reload(id).catch(() => {});
+    if (this.cards.has(id)) await this.reload(id).catch(() => {});
+  }
+
+  endStream(id) {
+    this.streams.get(id)?.abort();
+    this.streams.delete(id);
   }
 
   heard(id, kind, data) {
@@ -161,7 +171,7 @@ export class Watch {
     const held = card?.node.contains(document.activeElement);
     card?.node.remove();
     this.cards.delete(id);
-    this.streams.get(id)?.abort();
+    this.endStream(id);
     byId("nothing-runs").hidden = this.cards.size > 0;
     if (held) byId("watch-title").focus();
   }
