@@ -1,5 +1,7 @@
 """What people do with the page, by the names that they read."""
 
+import re
+
 from playwright.async_api import Locator, Page, expect
 
 
@@ -71,6 +73,7 @@ class Studio:
 
 async def size_of(image: Locator) -> list[int]:
     """The picture's own width and height, once it is there."""
+    await expect(image).to_have_attribute("src", re.compile("."))
     size: list[int] = await image.evaluate(
         "(image) => image.decode().then(() => [image.naturalWidth, image.naturalHeight])"
     )

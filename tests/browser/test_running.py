@@ -4,7 +4,7 @@ import re
 import signal
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import BrowserContext, Page, Route, expect
 
 from tests.acceptance.processes import eventually
 from tests.browser.gateway import Gateway
@@ -162,3 +162,61 @@ async def test_parameters_of_a_task_are_used_again_to_the_last_digit(
     await expect(studio.cards.first).to_contain_text("Done")
     task = services.newest()
     assert (task["seed"], task["parameters"]["width"]) == (seed, 64)
+
+
+async def test_second_tab_works_while_tasks_wait_and_run(
+    page: Page, services: Gateway, context: BrowserContext
+) -> None:
+    """A browser has six connections to a server, and all its tabs share them."""
+    services.fault(NEVER)
+    for number in range(4):
+        body = {"mode": "free", "prompt": f"in line {number}"}
+        services.ask("POST", "/generate", json=body)
+    tabs = [Studio(each, services.url) for each in (page, await context.new_page())]
+    for tab in tabs:
+        await tab.open()
+        await expect(tab.cards).to_have_count(4)
+    for tab in tabs:
+        await tab.go("Gallery")
+        told = tab.page.get_by_text(re.compile(r"Nothing here yet|\d task"))
+        await expect(told.filter(visible=True)).to_have_count(1)
+
+
+async def test_answers_of_a_proxy_before_the_server_are_a_lost_connection(
+    page: Page, services: Gateway, guard: Guard
+) -> None:
+    """As a pod's proxy answers while the backend is away."""
+    guard.expect_failed_requests("status of 502")
+    studio = Studio(page, services.url)
+    await studio.open()
+    await studio.small()
+
+    async def away(route: Route) -> None:
+        await route.fulfill(status=502, body="<html>Bad gateway</html>", content_type="text/html")
+
+    await page.route("**/*", away)
+    await studio.prompt.fill("past the proxy")
+    await studio.generate_button.click()
+    lost = page.get_by_text("The connection to the server is lost. Trying again…")
+    await expect(lost).to_be_visible()
+    await page.unroute("**/*")
+    await expect(lost).to_be_hidden()
+    await expect(studio.cards.first).to_contain_text("Done")
+
+
+async def test_focus_on_cancel_stays_when_the_task_begins_to_run(
+    page: Page, services: Gateway
+) -> None:
+    services.fault(NEVER)
+    studio = Studio(page, services.url)
+    await studio.open()
+    await studio.small()
+    for number in range(3):
+        await studio.generate(f"in line {number}")
+    waiting = studio.cards.first
+    await expect(waiting).to_contain_text("Waiting")
+    cancel = waiting.get_by_role("button", name="Cancel")
+    await cancel.focus()
+    await studio.cards.nth(2).get_by_role("button", name="Cancel").dispatch_event("click")
+    await expect(waiting).to_contain_text("Running")
+    await expect(cancel).to_be_focused()
