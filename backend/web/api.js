@@ -90,7 +90,7 @@ function note(headers) {
   const date = Date.parse(headers.get("Date") ?? "");
   if (date && Math.abs(date - Date.now()) > 2000) ahead = date - Date.now();
   const [, quota, window] = POLICY.exec(headers.get("RateLimit-Policy") ?? "") ?? [];
-  pause = quota ? (window / quota) * 4000 : 0;
+  pause = quota ? (window / quota) * 8000 : 0;
 }
 
 function unreachable() {

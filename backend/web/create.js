@@ -23,6 +23,7 @@ const ANY = {
   error: null,
 };
 const LAST = "mode";
+const MODES_KEPT = 20000; // They change where somebody drops in a workflow or installs a model.
 
 /** The left half of the first view. `onSent` gets each new task. */
 export class Create {
@@ -30,6 +31,7 @@ export class Create {
     this.onSent = onSent;
     this.form = new Form(byId("fields"));
     this.modes = [];
+    this.loadedAt = 0;
     this.styles = [];
     byId("mode").addEventListener("change", () => this.choose(byId("mode").value));
     byId("generate-form").addEventListener("submit", (event) => this.submitted(event));
@@ -41,21 +43,31 @@ export class Create {
     this.form.addEventListener("changed", () => this.wrong(""));
   }
 
-  /** Ask what there is; the form stays as it is where its mode does. */
-  async load() {
-    const [{ engine, modes }, { styles }] = await Promise.all([get("modes"), get("styles")]);
-    this.styles = styles;
+  /** Ask what there is, unless that is known well enough; tells the engine. */
+  async load(enough = MODES_KEPT) {
+    const isKnown = this.loadedAt > 0 && performance.now() - this.loadedAt < enough;
+    if (isKnown && this.engine) return this.engine;
+    const asked = this.loadedAt ? [] : [get("styles")];
+    const [{ engine, modes }, read] = await Promise.all([get("modes"), ...asked]);
+    this.styles = read?.styles ?? this.styles;
+    this.engine = engine;
+    this.loadedAt = performance.now();
+    this.drawAnew(modes);
+    return engine;
+  }
+
+  /** The form stays as it is where its mode does. */
+  drawAnew(modes) {
     const before = stringify(this.mode);
     this.modes = modes.length ? modes : [ANY];
     learn(modes);
     this.list();
     const wanted = this.mode?.mode ?? sessionStorage.getItem(LAST) ?? "free";
     const now = this.modes.find((each) => each.mode === wanted) ?? this.modes[0];
-    if (stringify(now) === before) return engine;
+    if (stringify(now) === before) return;
     // The form of somebody who is just filling it in is drawn anew later.
     const isUsed = this.mode?.mode === now.mode && byId("fields").contains(document.activeElement);
     if (!isUsed) this.choose(now.mode);
-    return engine;
   }
 
   list() {

@@ -73,7 +73,7 @@ async function begin() {
   await Promise.all([status.look(), watch.look(), latest.load()]);
   gallery.modes(create.modes);
   onShown("gallery", () => gallery.open());
-  onShown("status", () => Promise.all([status.look(), showAdmin()]));
+  onShown("status", () => Promise.all([status.look(0), showAdmin()]));
   show();
 }
 

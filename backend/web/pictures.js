@@ -51,7 +51,9 @@ async function load(image) {
     if (image.src !== url) image.src = url;
     await image.decode();
     image.classList.add("loaded");
-  } catch {
+  } catch (error) {
+    if (error.status === 429) return setTimeout(() => load(image), error.retryAfter * 1000 || 5000);
     image.classList.add("broken");
   }
+  return undefined;
 }

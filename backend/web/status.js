@@ -23,11 +23,12 @@ export class Status {
     document.addEventListener("visibilitychange", () => document.hidden || this.look());
   }
 
-  async look() {
+  /** `enough` is how old, in milliseconds, what is known of modes may be. */
+  async look(enough) {
     clearTimeout(this.timer);
     const turn = (this.turn = {});
     try {
-      if (!document.hidden && !isAway()) await this.refresh();
+      if (!document.hidden && !isAway()) await this.refresh(enough);
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
       fill(byId("status-line"), element("span", { class: "dot bad" }), error.message);
@@ -43,9 +44,9 @@ export class Status {
     this.timer = setTimeout(() => this.look(), SOON);
   }
 
-  async refresh() {
+  async refresh(enough) {
     const [engine, ready, queue] = await Promise.all([
-      this.create.load(),
+      this.create.load(enough),
       get("readyz"),
       get("queue"),
     ]);
