@@ -672,10 +672,22 @@ bot_is_configured() {
         { [ -n "${TELEGRAM_BOT_COMMAND:-}" ] && [ -d "${FOLDER[telegram_bot]}" ]; }
 }
 
-# A program without a port: all that can be known of it is that it stays alive.
-bring_up_silent() {  # SERVICE COMMAND...
-    local service=$1 begun
-    shift
+# Whether a program without a port works by now. What can be known of one that says
+# nothing of it is that it stays alive; one that waits, as for its database, may.
+has_begun() {  # SERVICE PATTERN WAITED
+    local said
+    if [ -z "$2" ]; then
+        (($3 >= 100))
+    elif (($3 < STARTUP_WAIT * 100)); then
+        said=$(tail -c "+$((LOG_START[$1] + 1))" -- "$(log_file "$1")" 2>/dev/null)
+        # shellcheck disable=SC2053  # it is a pattern
+        [[ $said == *$2* ]]
+    fi
+}
+
+bring_up_silent() {  # SERVICE PATTERN COMMAND...
+    local service=$1 pattern=$2 begun warned=no
+    shift 2
     if find_running "$service"; then
         say_already_running "$service"
         HEALTH[$service]=running
@@ -685,10 +697,14 @@ bring_up_silent() {  # SERVICE COMMAND...
     launch "$service" "$@"
     begun=$(now)
     while alive "${PID[$service]}"; do
-        if (($(now) - begun >= 100)); then
+        if has_begun "$service" "$pattern" "$(($(now) - begun))"; then
             info "$service is up (PID ${PID[$service]})"
             HEALTH[$service]=running
             return
+        fi
+        if [ "$warned" = no ] && (($(now) - begun > SLOW_AFTER * 100)); then
+            warn "$service has not begun to work after $SLOW_AFTER s: waiting up to $STARTUP_WAIT s"
+            warned=yes
         fi
         sleep 0.1
     done
@@ -698,12 +714,12 @@ bring_up_silent() {  # SERVICE COMMAND...
 bring_up_bot() {
     local program=(python main.py)
     if [ -n "${TELEGRAM_BOT_COMMAND:-}" ]; then program=(bash -c "$TELEGRAM_BOT_COMMAND"); fi
-    bring_up_silent telegram_bot "${program[@]}"
+    bring_up_silent telegram_bot '' "${program[@]}"
 }
 
 # Runs the tasks, where they are kept in a database: one beside each GPU service.
 bring_up_worker() {
-    bring_up_silent worker python worker.py ${WORKER_GPU_SERVICE:+--gpu-service "$WORKER_GPU_SERVICE"}
+    bring_up_silent worker 'Worker of * started' python worker.py ${WORKER_GPU_SERVICE:+--gpu-service "$WORKER_GPU_SERVICE"}
 }
 
 # One line for each service; fails when one of them is not up.
