@@ -5,6 +5,8 @@ from importlib.resources import files
 
 from playwright.async_api import Page
 
+RUN = "axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations)"
+
 
 @cache
 def _script() -> str:
@@ -16,10 +18,11 @@ async def violations(page: Page) -> list[str]:
 
     The devtools put axe in: the page's content security policy stays as it is.
     """
-    await page.evaluate(_script())
-    results = await page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(_script())
+    found = await page.evaluate(RUN)
     return [
-        f"{found['id']}: {found['help']}: {' '.join(map(str, node['target']))}"
-        for found in results["violations"]
-        for node in found["nodes"]
+        f"{each['id']}: {each['help']}: {' '.join(map(str, node['target']))}"
+        for each in found
+        for node in each["nodes"]
     ]
