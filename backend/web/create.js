@@ -7,6 +7,7 @@ import { byId, element, fill } from "./element.js";
 import { isImage } from "./field_image.js";
 import { Form } from "./form.js";
 import { stringify } from "./json.js";
+import { keep, kept } from "./kept.js";
 import { cannotRun, missingNote } from "./missing.js";
 import { remember } from "./sent.js";
 import { learn } from "./titles.js";
@@ -62,7 +63,7 @@ export class Create {
     this.modes = modes.length ? modes : [ANY];
     learn(modes);
     this.list();
-    const wanted = this.mode?.mode ?? sessionStorage.getItem(LAST) ?? "free";
+    const wanted = this.mode?.mode ?? kept(LAST) ?? "free";
     const now = this.modes.find((each) => each.mode === wanted) ?? this.modes[0];
     if (stringify(now) === before) return;
     // The form of somebody who is just filling it in is drawn anew later.
@@ -81,7 +82,7 @@ export class Create {
 
   choose(name) {
     this.mode = this.modes.find((each) => each.mode === name) ?? this.modes[0];
-    sessionStorage.setItem(LAST, this.mode.mode);
+    keep(LAST, this.mode.mode);
     byId("mode").value = this.mode.mode;
     fill(byId("mode-about"), prose(this.mode.description ?? ""));
     fill(byId("mode-missing"), missingNote(this.mode));

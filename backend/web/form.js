@@ -8,6 +8,7 @@ import { numberField } from "./field_number.js";
 import { seedField } from "./field_seed.js";
 import { textField, yesField } from "./field_text.js";
 import { parse, stringify } from "./json.js";
+import { keep, kept } from "./kept.js";
 import { sizes } from "./sizes.js";
 import { readable } from "./words.js";
 
@@ -154,12 +155,12 @@ export class Form extends EventTarget {
     const values = Object.fromEntries(plain.map(([name, field]) => [name, field.value]));
     const { prompt, style, output, ...extra } = values;
     const draft = { prompt, style, output: { format: output }, extra_params: extra };
-    sessionStorage.setItem(`draft ${this.mode}`, stringify(draft));
+    keep(`draft ${this.mode}`, stringify(draft));
     this.dispatchEvent(new Event("changed"));
   }
 
   draft() {
-    return parse(sessionStorage.getItem(`draft ${this.mode}`) ?? "{}");
+    return parse(kept(`draft ${this.mode}`) ?? "{}");
   }
 
   /** The field that takes an image, which is not a mask. */

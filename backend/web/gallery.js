@@ -26,9 +26,22 @@ export class Gallery {
     end.observe(byId("more"));
   }
 
-  /** Show it for the first time, or as it is. */
+  /** Show it for the first time, or with what has ended elsewhere since. */
   async open() {
-    if (!this.begun) await this.reload();
+    if (this.begun) await this.renew();
+    else await this.reload();
+  }
+
+  async renew() {
+    const { round } = this;
+    await this.tried(async () => {
+      const { tasks } = await get(`tasks?${this.query()}`);
+      if (round !== this.round) return;
+      const last = tasks.findLastIndex(({ task_id: id }) => this.tiles.has(id));
+      if (last < 0) return void (await this.reload());
+      tasks.slice(0, last).reverse().forEach((task) => this.add(task, { first: true }));
+    });
+    this.count();
   }
 
   modes(modes) {
@@ -63,22 +76,33 @@ export class Gallery {
   }
 
   async page(round) {
-    const query = new URLSearchParams(this.states.map((state) => ["status", state]));
-    query.set("limit", PAGE);
-    if (byId("show-mode").value) query.set("mode", byId("show-mode").value);
+    const query = this.query();
     if (this.cursor) query.set("cursor", this.cursor);
-    try {
+    await this.tried(async () => {
       const page = await get(`tasks?${query}`);
       if (round !== this.round) return;
       page.tasks.forEach((task) => this.add(task));
       this.cursor = page.next_cursor;
       byId("more").hidden = !page.next_cursor;
+    });
+    this.count();
+  }
+
+  query() {
+    const query = new URLSearchParams(this.states.map((state) => ["status", state]));
+    query.set("limit", PAGE);
+    if (byId("show-mode").value) query.set("mode", byId("show-mode").value);
+    return query;
+  }
+
+  async tried(work) {
+    try {
+      await work();
       byId("gallery-problem").textContent = "";
     } catch (error) {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
       byId("gallery-problem").textContent = error.message;
     }
-    this.count();
   }
 
   count() {

@@ -1,8 +1,10 @@
 // Asking for the API key, and whether whoever uses the page is an admin.
 
-import { get, hasKey, onRefused, useKey } from "./api.js";
+import { get, hasKey, onRefused, Problem, Unreachable, useKey } from "./api.js";
+import { back } from "./connection.js";
 import { byId } from "./element.js";
 
+const AGAIN = 5; // Seconds.
 const SENDABLE = /^[\x21-\x7e]+$/;
 const UNSENDABLE = "A key has letters, digits and signs, and no spaces.";
 
@@ -20,9 +22,23 @@ export function onOpened(callback) {
 
 /** Wait until the API lets the user in. */
 export async function letIn() {
-  standing = await get("access");
+  standing = await asked();
   if (standing.granted) return;
   await prompted(hasKey() ? standing.detail : "");
+}
+
+/** How the user stands, as soon as the API can tell. */
+async function asked() {
+  for (;;) {
+    try {
+      return await get("access");
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
+      byId("status-line").textContent = error.message;
+      if (error instanceof Unreachable) await back();
+      else await new Promise((done) => setTimeout(done, (error.retryAfter || AGAIN) * 1000));
+    }
+  }
 }
 
 /** Forget the key, and ask for another. */

@@ -1,8 +1,10 @@
 // Files that tasks made: fetched with the key, shown as blobs, and let go when they are many.
 
 import { read, send } from "./api.js";
+import { onBack } from "./connection.js";
 
 const MOST = 120;
+const TRIES = 3;
 const kept = new Map();
 
 /** A URL for an `img` of this page. Throws Problem, Unreachable. */
@@ -57,3 +59,14 @@ async function load(image) {
   }
   return undefined;
 }
+
+// What could not be fetched while the server was away.
+onBack(() => {
+  for (const image of document.querySelectorAll("img.broken")) {
+    const tries = Number(image.dataset.tries ?? 0) + 1;
+    image.dataset.tries = String(tries);
+    if (tries > TRIES) continue;
+    image.classList.remove("broken");
+    load(image);
+  }
+});
