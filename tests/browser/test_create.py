@@ -10,8 +10,16 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from tests.browser.gateway import ABSENT, ABSENT_NODE, HOSTILE, Gateway
+from tests.browser.guard import Guard
 from tests.browser.pictures import landscape
 from tests.browser.studio import Studio, size_of
+
+FILL = """
+for (let size = 2 ** 23; size >= 1; size /= 2) {
+  try { sessionStorage.setItem(`filled ${size}`, "x".repeat(size)); } catch { /* Too large. */ }
+}
+"""
+"""Leaves no room in what a tab may keep."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -192,3 +200,30 @@ async def test_mask_is_painted_with_the_keyboard(page: Page, services: Gateway) 
         grey = picture.convert("L")
     assert grey.size == (96, 64)
     assert (grey.getpixel((48, 32)), grey.getpixel((2, 2))) == (255, 0)
+
+
+async def test_typing_goes_on_where_the_browser_has_no_room_to_keep_it(
+    page: Page, services: Gateway
+) -> None:
+    studio = Studio(page, services.url)
+    await studio.open()
+    await page.evaluate(FILL)
+    await studio.small()
+    card = await studio.generate("kept nowhere " * 100)
+    await expect(card).to_contain_text("Done")
+
+
+async def test_server_that_cannot_let_in_yet_is_waited_for(
+    page: Page, services: Gateway, guard: Guard
+) -> None:
+    guard.expect_failed_requests("status of 503")
+    problem = {"detail": "The keys cannot be read.", "code": "keys_unusable"}
+    await page.route(
+        "**/access",
+        lambda route: route.fulfill(status=503, json=problem, headers={"Retry-After": "1"}),
+        times=1,
+    )
+    studio = Studio(page, services.url)
+    await page.goto(services.url)
+    await expect(page.get_by_text("The keys cannot be read.")).to_be_visible()
+    await studio.generated("in the end")

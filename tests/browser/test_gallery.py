@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
@@ -11,6 +12,7 @@ from playwright.async_api import Page, expect
 from tests.acceptance.processes import eventually
 from tests.browser.gallery import varied
 from tests.browser.gateway import Gateway, knows_modes
+from tests.browser.guard import Guard
 from tests.browser.history import Past, remember
 from tests.browser.pictures import landscape
 from tests.browser.studio import Studio, size_of
@@ -154,3 +156,35 @@ async def test_deleted_image_is_gone_from_the_gallery_and_from_the_disk(
     await studio.at_work()
     await expect(studio.tiles.first).to_be_visible()
     await expect(page.get_by_role("button", name=gone or "", exact=True)).to_have_count(0)
+
+
+def make_elsewhere(url: str, prompt: str) -> None:
+    """As another client does, to its end."""
+    body = {"mode": "free", "prompt": prompt, "extra_params": {"width": 64, "height": 64}}
+    wait = {"Prefer": "wait=30"}
+    reply = httpx.post(f"{url}/generate", json=body, headers=wait, timeout=40, trust_env=False)
+    assert reply.json()["status"] == "done"
+
+
+async def test_task_of_another_client_is_there_when_the_gallery_is_opened_again(
+    page: Page, origin: str
+) -> None:
+    studio = Studio(page, origin)
+    await studio.open("Gallery")
+    await expect(studio.tiles.first).to_be_visible()
+    await studio.go("Create")
+    make_elsewhere(origin, "from elsewhere")
+    await studio.go("Gallery")
+    first = studio.tiles.first.get_by_role("button")
+    await expect(first).to_have_accessible_name(re.compile("from elsewhere"))
+
+
+async def test_picture_that_could_not_be_fetched_comes_when_the_server_is_back(
+    page: Page, origin: str, guard: Guard
+) -> None:
+    guard.expect_failed_requests("ERR_CONNECTION_FAILED")
+    await page.route("**/thumbnail", lambda route: route.abort("connectionfailed"), times=3)
+    studio = Studio(page, origin)
+    await studio.open("Gallery")
+    for number in range(4):
+        await expect(studio.tiles.nth(number).locator("img.loaded")).to_be_visible()
