@@ -54,8 +54,9 @@ def origin(services: Gateway) -> str:
     return services.url
 
 
-@pytest.fixture
-def guard(context: BrowserContext, origin: str) -> Iterator[Guard]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def guard(context: BrowserContext, origin: str) -> AsyncIterator[Guard]:
+    """In the browser's loop: listening asks it something, and there may be no other loop."""
     guard = Guard(context, origin)
     yield guard
     guard.check()
