@@ -115,7 +115,7 @@ export class Create {
     this.wrong("");
     remember(id, request);
     announce("Queued.");
-    this.onSent(await get(`tasks/${id}`));
+    this.onSent(await untilAnswered(() => get(`tasks/${id}`), () => {}));
   }
 
   told(error) {

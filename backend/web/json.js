@@ -10,7 +10,10 @@ export function parse(text) {
 }
 
 export function stringify(value, indent) {
-  const exact = (_, each) =>
-    typeof each === "bigint" ? (JSON.rawJSON?.(String(each)) ?? Number(each)) : each;
-  return JSON.stringify(value, exact, indent);
+  // Browsers without rawJSON get the digits as a marked text, which then loses its quotes.
+  const mark = `whole ${Math.random()} `;
+  const raw = JSON.rawJSON ?? ((digits) => mark + digits);
+  const exact = (_, each) => (typeof each === "bigint" ? raw(String(each)) : each);
+  const text = JSON.stringify(value, exact, indent);
+  return text.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, "g"), "$1");
 }

@@ -54,7 +54,7 @@ async def test_workflow_s_own_timeout_may_be_longer_than_the_setting(workflows: 
 
 async def test_deadline_counts_anew_from_the_job_s_start() -> None:
     """Nobody pays for the job before."""
-    async with running_fake(job_seconds=0.5) as fake, jobs_on(fake.url, job_timeout=0.8) as jobs:
+    async with running_fake(job_seconds=0.8) as fake, jobs_on(fake.url, job_timeout=1.5) as jobs:
         first, second = await jobs.start(), await jobs.start()
         await jobs.done(first)
         await jobs.done(second)
