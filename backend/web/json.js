@@ -15,5 +15,5 @@ export function stringify(value, indent) {
   const raw = JSON.rawJSON ?? ((digits) => mark + digits);
   const exact = (_, each) => (typeof each === "bigint" ? raw(String(each)) : each);
   const text = JSON.stringify(value, exact, indent);
-  return text.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, "g"), "$1");
+  return text?.replaceAll(new RegExp(`"${mark}(-?\\d+)"`, "g"), "$1");
 }
