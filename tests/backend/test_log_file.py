@@ -40,7 +40,9 @@ def line(number: int) -> str:
 
 
 def parts(path: Path) -> list[Path]:
-    return sorted(path.parent.glob(f"{path.name}.2*"))
+    """Each once: a process may end between compressing one and removing what it was made from."""
+    found = sorted(path.parent.glob(f"{path.name}.2*"))
+    return [each for each in found if Path(f"{each}.gz") not in found]
 
 
 def text_of(path: Path) -> str:
