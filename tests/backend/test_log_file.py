@@ -50,7 +50,12 @@ def text_of(path: Path) -> str:
 
 
 def written(path: Path) -> list[str]:
-    return [each for file in [*parts(path), path] for each in text_of(file).splitlines()]
+    """All lines that are there; what is compressed meanwhile is looked for anew."""
+    while True:
+        try:
+            return [each for file in [*parts(path), path] for each in text_of(file).splitlines()]
+        except FileNotFoundError:
+            continue
 
 
 def numbers(path: Path) -> list[int]:
