@@ -5,10 +5,9 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import TypeVar
 
 import anyio
 
@@ -17,22 +16,18 @@ from backend.errors import (
     GPUServiceError,
     GPUServiceRefused,
     GPUServiceUnreachable,
-    StorageFull,
-    StorageUnavailable,
 )
 from backend.metrics.work import STORAGE, UNCOUNTED, WorkMetrics
 from backend.services.attempt import AttemptRunner
 from backend.services.gpu_services import SIGNATURE_CODES, GPUService, GPUServices
 from backend.services.live import LiveHub
 from backend.services.pace import USUAL, Pace
+from backend.services.settlement import STORAGE_ERRORS, Settlement
 from backend.store.task_store import TaskStore
 from backend.tasks import Claim, Outcome, Task, TaskState
 
-T = TypeVar("T")
-
 log = logging.getLogger(__name__)
 
-STORAGE_ERRORS = (StorageFull, StorageUnavailable)
 BUG = "The backend failed on this task: this is our bug, its log has the trace."
 COMFYUI_AWAY = "comfyui_unavailable"
 LET_GO = "gpu_service_let_go"
@@ -74,8 +69,8 @@ class TaskWorker:
         self._slots = slots
         self._max_attempts = max_attempts
         self._pace = pace
-        self._jitter = jitter
         self._metrics = metrics
+        self._settlement = Settlement(store, live, pace, jitter, metrics)
         metrics.watch_worker(service.url, slots, lambda: self._busy)
         self._stop = asyncio.Event()
         self._paused = False
@@ -143,7 +138,7 @@ class TaskWorker:
                 await self._look_for_service()
                 continue
             woken = self._woken
-            claim = await self._until_stored(self._claim)
+            claim = await self._settlement.until_stored(self._claim)
             if claim is None:
                 await self._wait_for_task(woken)
             else:
@@ -167,7 +162,7 @@ class TaskWorker:
             with suppress(*STORAGE_ERRORS):
                 if (claim := await claiming) is not None:
                     with correlated(claim.task.correlation):
-                        await self._hand_over(claim.task)
+                        await self._settlement.hand_over(claim.task)
             raise
 
     async def _wait_for_task(self, woken: int) -> None:
@@ -203,19 +198,21 @@ class TaskWorker:
         except STORAGE_ERRORS as exc:
             # Its job is done, and found again once there is room.
             self._metrics.retried(STORAGE, spent=False)
-            await self._put_back(
-                claim, exc.message, spent=False, keep_job=True, hold=True, delay=self._pace.storage
+            await self._settlement.put_back(
+                task, exc.message, spent=False, keep_job=True, hold=True, delay=self._pace.storage
             )
             await self._rest(self._pace.storage)
         except asyncio.CancelledError:
-            await self._hand_over(task)
+            await self._settlement.hand_over(task)
             raise
         except Exception:
             log.exception("Task %s: this is a bug", task.id)
-            if await self._finish(task, Outcome(TaskState.FAILED, error=BUG, error_code="bug")):
+            if await self._settlement.finish(
+                task, Outcome(TaskState.FAILED, error=BUG, error_code="bug")
+            ):
                 await self._services.cancel_job(task.job)
         else:
-            await self._finish(task, outcome)
+            await self._settlement.finish(task, outcome)
 
     async def _in_use(self, task: Task) -> bool:
         """Whether the job is still one that this task waits for, be it in another attempt."""
@@ -238,58 +235,21 @@ class TaskWorker:
         if not exc.retryable or (spent and tried >= self._max_attempts):
             tries = f" (after {tried} attempts)" if tried > 1 else ""
             outcome = Outcome(TaskState.FAILED, error=exc.message + tries, error_code=exc.code)
-            if await self._finish(task, outcome) and exc.retryable and keep_job:
+            if await self._settlement.finish(task, outcome) and exc.retryable and keep_job:
                 await self._services.cancel_job(task.job)
             return
         # What never began leaves the hold as it was: another may have it when that is over.
         hold = spent or exc.code == LET_GO
         self._metrics.retried(exc.code, spent=spent)
-        await self._put_back(claim, exc.message, spent=spent, keep_job=keep_job, hold=hold)
+        await self._settlement.put_back(
+            task, exc.message, spent=spent, keep_job=keep_job, hold=hold
+        )
         if exc.code in SIGNATURE_CODES:
             self._service.away = self._service.refused = True
         elif isinstance(exc, GPUServiceUnreachable) or exc.code == COMFYUI_AWAY:
             self._service.away = True
         elif not spent:
             await self._rest()
-
-    async def _put_back(
-        self,
-        claim: Claim,
-        reason: str,
-        *,
-        spent: bool,
-        keep_job: bool,
-        hold: bool,
-        delay: float = 0.0,
-    ) -> None:
-        task, now = claim.task, time.time()
-        if spent:  # Full jitter, so that what failed together does not come back together.
-            delay = self._jitter(0.0, min(self._pace.backoff, 2.0**task.attempts_spent))
-        counts = "counts" if spent else "does not count"
-        told = "Task %s waits: %s (attempt %d, which %s; the next in %.1f s at the soonest)"
-        log.warning(told, task.id, reason, task.attempt, counts, delay)
-        await self._until_stored(
-            lambda: self._store.release(
-                task,
-                not_before=now + delay,
-                spent=spent,
-                keep_job=keep_job,
-                held_until=now + delay + self._pace.hold if hold else None,
-            )
-        )
-        self._live.changed(task.id)
-
-    async def _hand_over(self, task: Task) -> None:
-        """We are stopping: the next process goes on with it."""
-        log.info("Task %s is left to whoever starts next", task.id)
-        try:
-            held_until = time.time() + self._pace.hold
-            await self._store.release(
-                task, not_before=0.0, spent=False, keep_job=True, held_until=held_until
-            )
-        except STORAGE_ERRORS as exc:
-            # Not a moment to wait for room: the next process finds it running, and recovers it.
-            log.error("Task %s cannot be put back: %s", task.id, exc.message)
 
     async def _look_for_service(self) -> None:
         # Waits first: its health may answer while its jobs cannot be reached.
@@ -298,49 +258,6 @@ class TaskWorker:
             self._service.away = False
             log.info("The GPU service %s is back", self._service.url)
             await self._service.refresh()
-
-    async def _finish(self, task: Task, outcome: Outcome) -> bool:
-        """Whether this attempt was the one that counts."""
-        now = time.time()
-        counted = await self._until_stored(lambda: self._store.finish(task, outcome, now))
-        if not counted:
-            log.warning("Task %s: late result of attempt %d dropped", task.id, task.attempt)
-            self._live.changed(task.id)  # What it told after its end would stay for ever.
-            return False
-        self._metrics.finished(task, outcome, now)
-        level = logging.WARNING if outcome.state is TaskState.FAILED else logging.INFO
-        told = "Task %s %s%s (attempt %d, waited %.1f s, ran %.1f s; files: %d, bytes: %d)"
-        log.log(
-            level,
-            told,
-            task.id,
-            outcome.state.value,
-            _because(outcome),
-            task.attempt,
-            (task.started_at or now) - task.created_at,
-            now - (task.started_at or now),
-            len(outcome.outputs),
-            sum(output.size for output in outcome.outputs),
-        )
-        self._live.changed(task.id, ended=True)
-        return True
-
-    async def _until_stored(self, write: Callable[[], Awaitable[T]]) -> T:
-        """A write that may find the disk full: tried until there is room again, never dropped."""
-        trouble = ""
-        while True:
-            try:
-                return await write()
-            except STORAGE_ERRORS as exc:
-                if exc.message != trouble:
-                    log.error("The worker cannot go on yet: %s", exc.message)
-                trouble = exc.message
-                await asyncio.sleep(self._pace.away)
-
-
-def _because(outcome: Outcome) -> str:
-    code = f" [{outcome.error_code}]" if outcome.error_code else ""
-    return f": {outcome.error}{code}" if outcome.error else ""
 
 
 def _report_death(loop: "asyncio.Task[None]") -> None:

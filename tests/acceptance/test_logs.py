@@ -109,7 +109,9 @@ def test_one_grep_of_its_id_tells_a_task_s_story(tmp_path: Path) -> None:
     assert [each for each in ANYWHERE if not any(re.search(each, line) for line in story)] == []
     of_request = [line for line in story if f"request_id={REQUEST_ID}" in line]
     assert len([line for line in of_request if "| gpu_server." in line]) >= 6
-    assert [line for line in of_request if re.search("| backend.services.worker |.* done", line)]
+    assert [
+        line for line in of_request if re.search(r"\| backend\.services\.worker \|.* done", line)
+    ]
     [entry] = history.values()
     assert entry["prompt"][3]["gateway"] == {
         "request_id": REQUEST_ID,
