@@ -25,6 +25,10 @@ def _key_of(headers: Headers) -> str | None:
     return headers.get("X-API-Key")
 
 
+def _address_of(connection: HTTPConnection) -> str:
+    return connection.client.host if connection.client else ""
+
+
 async def caller_with(scope: Scope, connection: HTTPConnection) -> Caller:
     """Whose request it is, counted once. Raises Unauthenticated, RateLimited, ScopeMissing."""
     caller: Caller | None = connection.scope.get(PLACE)
@@ -36,7 +40,7 @@ async def caller_with(scope: Scope, connection: HTTPConnection) -> Caller:
 
 async def _counted(connection: HTTPConnection) -> Caller:
     state: BackendState = connection.app.state.backend
-    address = connection.client.host if connection.client else ""
+    address = _address_of(connection)
     try:
         caller = await state.access.caller(_key_of(connection.headers))
     except Unauthenticated:
@@ -56,7 +60,7 @@ def _having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
 
 async def _standing(connection: HTTPConnection) -> AccessResponse:
     state: BackendState = connection.app.state.backend
-    address = connection.client.host if connection.client else ""
+    address = _address_of(connection)
     try:
         caller = await state.access.caller(_key_of(connection.headers))
     except Unauthenticated as exc:

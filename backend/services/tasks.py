@@ -115,22 +115,25 @@ class TaskService:
         self, task_id: str, number: int, caller: Caller
     ) -> tuple[LocalFile | RemoteFile, Output]:
         """A task's file, from 0. Raises TaskNotFound, OutputNotFound."""
-        task = await self._task(task_id, caller)
-        if not 0 <= number < len(task.outputs):
-            raise OutputNotFound(f"Task {task.id} has {len(task.outputs)} outputs, from 0.")
-        output = task.outputs[number]
-        file = await self._outputs.file(task.id, output)
+        output = await self._output(task_id, number, caller)
+        file = await self._outputs.file(task_id, output)
         if file is None:
             raise OutputNotFound(GONE)
         return file, output
 
     async def read(self, task_id: str, number: int, caller: Caller) -> bytes:
         """A task's file itself. Raises TaskNotFound, OutputNotFound."""
-        task = await self._task(task_id, caller)
-        data = await self._outputs.read(task.id, task.outputs[number])
+        output = await self._output(task_id, number, caller)
+        data = await self._outputs.read(task_id, output)
         if data is None:
             raise OutputNotFound(GONE)
         return data
+
+    async def _output(self, task_id: str, number: int, caller: Caller) -> Output:
+        task = await self._task(task_id, caller)
+        if not 0 <= number < len(task.outputs):
+            raise OutputNotFound(f"Task {task.id} has {len(task.outputs)} outputs, from 0.")
+        return task.outputs[number]
 
     async def _task(self, task_id: str, caller: Caller) -> Task:
         task = await self._store.get(task_id)

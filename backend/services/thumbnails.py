@@ -27,7 +27,6 @@ class Thumbnails:
 
     async def of(self, task_id: str, number: int, caller: Caller) -> bytes:
         """A WebP image. Raises TaskNotFound, OutputNotFound, StorageUnavailable."""
-        await self._tasks.output(task_id, number, caller)
         data = await self._tasks.read(task_id, number, caller)
         small = await anyio.to_thread.run_sync(_thumbnail, data, limiter=self._room)
         if small is None:
