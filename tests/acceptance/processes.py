@@ -1,6 +1,5 @@
 """The real programs, as an operator starts them: real processes, real ports, real signals."""
 
-import os
 import signal
 import socket
 import ssl
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.checkout import environment_in
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
@@ -63,6 +64,11 @@ class Program:
         return ssl.create_default_context(cafile=self.authority) if self.authority else True
 
     @property
+    def whole_environment(self) -> dict[str, str]:
+        """Its own, with what it gets from us."""
+        return {**environment_in(self.folder), **self.environment}
+
+    @property
     def name(self) -> str:
         return self.log.stem
 
@@ -77,7 +83,7 @@ class Program:
             self.process = subprocess.Popen(
                 self.command,
                 cwd=self.folder,
-                env={**os.environ, **self.environment},
+                env=self.whole_environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -31,7 +31,7 @@ def start_refused(backend: Program) -> str:
         done = subprocess.run(
             backend.command,
             cwd=backend.folder,
-            env={"PATH": "/usr/bin:/bin", **backend.environment},
+            env=backend.whole_environment,
             stdout=log,
             stderr=subprocess.STDOUT,
             timeout=30,

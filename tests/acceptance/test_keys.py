@@ -14,7 +14,7 @@ def keys(programs: Pair, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "backend.keys", *arguments],
         cwd=ROOT,
-        env=programs.backend.environment,
+        env=programs.backend.whole_environment,
         capture_output=True,
         text=True,
         timeout=60,

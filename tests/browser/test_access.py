@@ -35,7 +35,7 @@ def new_key(backend: Program, name: str, *options: str) -> str:
     made = subprocess.run(
         [sys.executable, "-m", "backend.keys", "create", name, *options],
         cwd=ROOT,
-        env=backend.environment,
+        env=backend.whole_environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -152,7 +152,7 @@ def revoke(backend: Program, name: str) -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "backend.keys", "list"],
         cwd=ROOT,
-        env=backend.environment,
+        env=backend.whole_environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -162,7 +162,7 @@ def revoke(backend: Program, name: str) -> None:
     subprocess.run(
         [sys.executable, "-m", "backend.keys", "revoke", line.split()[0]],
         cwd=ROOT,
-        env=backend.environment,
+        env=backend.whole_environment,
         timeout=60,
         check=True,
         capture_output=True,

@@ -1,7 +1,6 @@
 """The real program in a process of its own, on a free port."""
 
 import asyncio
-import os
 import socket
 import sys
 from asyncio.subprocess import Process
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.checkout import environment_in
 from tests.conditions import eventually
 
 GPU_SERVER = Path(__file__).resolve().parents[2] / "gpu_server"
@@ -49,7 +49,11 @@ async def program(
             sys.executable,
             *command,
             cwd=GPU_SERVER,
-            env={**os.environ, "OBJECT_INFO_PATH": str(folder / "info.json"), **environment},
+            env={
+                **environment_in(GPU_SERVER),
+                "OBJECT_INFO_PATH": str(folder / "info.json"),
+                **environment,
+            },
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
