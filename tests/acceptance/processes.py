@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from tests.checkout import environment_in
+from tests.checkout import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 20.0
@@ -66,7 +66,7 @@ class Program:
     @property
     def whole_environment(self) -> dict[str, str]:
         """Its own, with what it gets from us."""
-        return {**environment_in(self.folder), **self.environment}
+        return {**clean_environment(), **self.environment}
 
     @property
     def name(self) -> str:

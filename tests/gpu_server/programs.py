@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.checkout import environment_in
+from tests.checkout import clean_environment
 from tests.conditions import eventually
 
 GPU_SERVER = Path(__file__).resolve().parents[2] / "gpu_server"
@@ -50,7 +50,7 @@ async def program(
             *command,
             cwd=GPU_SERVER,
             env={
-                **environment_in(GPU_SERVER),
+                **clean_environment(),
                 "OBJECT_INFO_PATH": str(folder / "info.json"),
                 **environment,
             },
