@@ -54,7 +54,7 @@ async def test_stop_ends_open_streams_and_the_program(tmp_path: Path, fake: Fake
     fake.faults.set("hang")
     async with started(tmp_path, fake.url) as (server, jobs):
         ids = [await jobs.start(), await jobs.start()]
-        await fake.until(lambda: fake.queue.running is not None)
+        await fake.until(lambda: fake.queue.remaining == 2)
         readings = [asyncio.create_task(jobs.story(job_id)) for job_id in ids]
         await fake.until(lambda: "/events" in server.log.read_text())
         server.process.send_signal(signal.SIGTERM)

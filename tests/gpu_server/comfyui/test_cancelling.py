@@ -23,7 +23,7 @@ async def two_hanging(fake: FakeComfyUI, jobs: Jobs) -> tuple[str, str]:
     """One that runs, one that waits."""
     fake.faults.set("hang")
     ids = await jobs.start(), await jobs.start()
-    await fake.until(lambda: fake.queue.remaining == 2)
+    await fake.until(lambda: fake.queue.remaining == 2 and fake.queue.running is not None)
     assert fake.queue.running is not None
     return ids if fake.queue.running.prompt_id == ids[0] else (ids[1], ids[0])
 
