@@ -40,8 +40,8 @@ def line(number: int) -> str:
 
 
 def parts(path: Path) -> list[Path]:
-    """Each once: a process may end between compressing one and removing what it was made from."""
-    found = sorted(path.parent.glob(f"{path.name}.2*"))
+    """Each once: a process may end while it compresses one, or before it removes what it did."""
+    found = sorted(each for each in path.parent.glob(f"{path.name}.2*") if each.suffix != ".tmp")
     return [each for each in found if Path(f"{each}.gz") not in found]
 
 
