@@ -1,10 +1,10 @@
-"""Streams begin a few at a time."""
+"""Streams begin and end a few at a time."""
 
 import asyncio
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from backend.stream_gate import AT_ONCE, StreamGate
 from tests.conditions import eventually
@@ -73,3 +73,54 @@ async def test_one_who_leaves_while_waiting_makes_no_room_for_two(app: Slow) -> 
         app.go.set()
         await asyncio.gather(*streams[:-1], *more)
         assert app.most == AT_ONCE
+
+
+class Leaving:
+    """Streams whose clients hang up all at once; each takes its time to end."""
+
+    def __init__(self) -> None:
+        self.heard = 0
+        self.ending = 0
+        self.most = 0
+        self.go = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(2):  # Asked again, it says the same again.
+            assert (await receive())["type"] == "http.disconnect"
+        self.heard += 1
+        self.ending += 1
+        self.most = max(self.most, self.ending)
+        if not scope["path"].startswith("/broken"):
+            await self.go.wait()
+        self.ending -= 1
+        if scope["path"].startswith("/broken"):
+            raise ValueError("broken")
+
+
+async def gone() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def nothing(message: Message) -> None:
+    """Nobody reads it."""
+
+
+@pytest.mark.parametrize("path", ["/tasks/1/events", "/tasks/1/ws"])
+async def test_so_many_streams_end_at_once(path: str) -> None:
+    app = Leaving()
+    gate, scope = StreamGate(app), {"type": "http", "path": path}
+    streams = [asyncio.create_task(gate(scope, gone, nothing)) for _ in range(3 * AT_ONCE)]
+    await eventually(lambda: app.ending == AT_ONCE)
+    await asyncio.sleep(0.02)
+    assert app.heard == AT_ONCE
+    app.go.set()
+    await asyncio.gather(*streams)
+    assert (app.heard, app.most) == (3 * AT_ONCE, AT_ONCE)
+
+
+async def test_a_stream_that_fails_as_it_ends_makes_room() -> None:
+    gate = StreamGate(Leaving())
+    for _ in range(2 * AT_ONCE):
+        with pytest.raises(ValueError, match="broken"):
+            await gate({"type": "http", "path": "/broken/events"}, gone, nothing)

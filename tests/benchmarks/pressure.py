@@ -188,6 +188,7 @@ async def run(programs: Pair, options: argparse.Namespace) -> None:
             await asyncio.sleep(0.1)
         _show(await pressure.look(f"{options.streams} streams, {options.dead} not read"))
         print(f"  each reader got {min(got):,} to {max(got):,} bytes")  # noqa: T201
+    _show(await pressure.look("while they all hang up"))
     async with pressure.bodies() as statuses:
         _show(await pressure.look(f"{BODIES} bodies of {options.megabytes} MB at once"))
         print(f"  {len(statuses)} answered: {sorted(set(statuses))}")  # noqa: T201
@@ -198,6 +199,7 @@ async def run(programs: Pair, options: argparse.Namespace) -> None:
             await asyncio.sleep(0.1)
         await stack.enter_async_context(pressure.bodies())
         _show(await pressure.look("all of it"))
+    _show(await pressure.look("while they all hang up"))
     _show(await pressure.look("afterwards"))
     async with pressure.streams(task_id) as got:
         while not all(got):
