@@ -20,6 +20,7 @@ from backend.config import Settings, get_settings
 from backend.connections import ConnectionKeeper, running_server
 from backend.errors import BackendError
 from backend.garbage import Garbage
+from backend.heavy import take_short_turns
 from backend.metrics.backend import BackendMetrics
 from backend.metrics.requests import RequestMeter
 from backend.probing import liveness_of, readiness_of
@@ -120,6 +121,7 @@ def create_app(settings: Settings, make_stores: MakeStores = stores_of) -> FastA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         start_logging(settings)
         _log_start(settings)
+        take_short_turns()
         async with _running(settings, make_stores, metrics) as state:
             app.state.backend = state
             yield

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend import openai_errors
 from backend.errors import BackendError, RangeNotSatisfiable
+from backend.large_texts import json_length
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -181,7 +182,7 @@ def _short(error: dict[str, Any]) -> dict[str, Any]:
     """The error with an input that is short, and is JSON: NaN and bytes are not."""
     value = error.get("input")
     try:
-        length = len(json.dumps(value, allow_nan=False))
+        length = json_length(value)
     except (TypeError, ValueError, RecursionError):
         return {**error, "input": reprlib.repr(value)}
     return {**error, "input": f"<{length} characters>"} if length > MAX_ECHO else error

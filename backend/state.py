@@ -15,6 +15,7 @@ from backend.config import Settings
 from backend.metrics.backend import BackendMetrics
 from backend.services.access import AccessService
 from backend.services.admission import Admission
+from backend.services.attachments import Attachments
 from backend.services.catalogue import ModeCatalogue
 from backend.services.deliveries import DeliveryService
 from backend.services.draining import Draining
@@ -129,6 +130,7 @@ def state_of(
         styles,
         image_check,
         uploads,
+        Attachments(outputs),
         WebhookTargets(outward.guard, can_sign=webhooks is not None),
         max_face_images=settings.max_face_images,
         ageing=ageing,

@@ -95,6 +95,17 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A parameter too large for the task's row: as JSON, in a file of the task's folder."""
+
+    name: str
+    """The parameter's."""
+    file: str
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True)
 class Job:
     """A job on a GPU service; `service` is None where an older version did not write it down."""
 
@@ -121,6 +132,7 @@ class Task:
     """Id of the API key that it was sent with; None where keys were off."""
     output_options: OutputOptions = AS_MADE
     webhook: Webhook | None = None
+    attachments: tuple[Attachment, ...] = field(default=())
     idempotency_key: str | None = None
     """Of this owner's: another's may be the same."""
     fingerprint: str | None = None
@@ -176,6 +188,7 @@ class Claim:
 
     task: Task
     params: dict[str, Any]
+    """All but the task's attachments."""
     resume: bool = False
     """Its job may have been started before, by whoever had it last."""
     left: Job | None = None

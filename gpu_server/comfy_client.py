@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +24,7 @@ from gpu_server.comfyui.run import GraphRun, cancel_in_comfyui, run_ids
 from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine
 from gpu_server.errors import ComfyUIExecutionFailed, InvalidParameter
+from gpu_server.large_texts import digest, shortened
 from gpu_server.workflows.folder import WorkflowFolder
 from gpu_server.workflows.graph import Graph
 from gpu_server.workflows.loader import load_workflow
@@ -43,10 +45,11 @@ class JobRequest:
     params: Mapping[str, Any]
     options: OutputOptions = AS_MADE
 
+    @cached_property
     def digest(self) -> str:
         """The same for the same request. Its images may be large: nobody keeps them to compare."""
-        told = json.dumps([self.workflow, self.params, asdict(self.options)], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()
+        told = [self.workflow, shortened(dict(self.params)), asdict(self.options)]
+        return digest(json.dumps(told, sort_keys=True))
 
 
 @dataclass(frozen=True)

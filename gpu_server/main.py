@@ -23,6 +23,7 @@ from gpu_server.comfyui.inputs import InputImages
 from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine, Settings, get_settings
 from gpu_server.errors import GPUServiceError
+from gpu_server.heavy import take_short_turns
 from gpu_server.metrics.requests import RequestMeter
 from gpu_server.metrics.service import ServiceMetrics
 from gpu_server.problem_docs import document_problems, short_id
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         start_logging(settings)
+        take_short_turns()
         async with _running(settings, counted) as state:
             app.state.service = state
             yield

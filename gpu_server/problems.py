@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gpu_server.correlation import REQUEST_ID, current
 from gpu_server.errors import GPUServiceError
+from gpu_server.large_texts import json_length
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -129,7 +130,7 @@ def _short(error: dict[str, Any]) -> dict[str, Any]:
     """The error with an input that is short, and is JSON: NaN and bytes are not."""
     value = error.get("input")
     try:
-        length = len(json.dumps(value, allow_nan=False))
+        length = json_length(value)
     except (TypeError, ValueError, RecursionError):
         return {**error, "input": reprlib.repr(value)}
     return {**error, "input": f"<{length} characters>"} if length > MAX_ECHO else error

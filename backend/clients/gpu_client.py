@@ -7,8 +7,8 @@ from typing import Any
 import anyio
 import httpx
 from httpx_sse import SSEError, aconnect_sse
-from pydantic_core import to_json
 
+from backend.clients.json_body import EXTENSION, JSONBody, json_object
 from backend.correlation import current
 from backend.errors import (
     GPUServiceError,
@@ -16,7 +16,6 @@ from backend.errors import (
     GPUServiceTimeout,
     GPUServiceUnreachable,
 )
-from backend.heavy import LARGE, in_turn
 from backend.schemas.catalogue import Catalogue
 from backend.schemas.gpu_job import GPUJobEvent
 from backend.tasks import AS_MADE, OutputOptions
@@ -107,23 +106,26 @@ class GPUClient:
         options: OutputOptions = AS_MADE,
         *,
         resume: bool,
+        encoded: Mapping[str, bytes] | None = None,
     ) -> AsyncGenerator[GPUJobEvent, None]:
         """Start a job under an id of ours, or find it again: what happens to it, to its end.
 
-        Raises as `generate` does. The GPU service says something every 15 seconds: a longer
-        silence is a lost connection.
+        `encoded` are further parameters, each as JSON already. The GPU service says something every
+        15 seconds: a longer silence is a lost connection. Raises as `generate` does.
         """
         url = f"{self.url}/jobs/{job_id}"
-        body = {"workflow": workflow, "params": params, "resume": resume, **_told(options)}
-        content = await _json_of(body)
+        told = {"workflow": workflow, "resume": resume, **_told(options)}
+        apart = {name: [value] for name, value in (encoded or {}).items()}
+        body = JSONBody(json_object(told, {"params": json_object(params, apart)}))
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_TIMEOUT)
         try:
             async with aconnect_sse(
                 self._http,
                 "PUT",
                 url,
-                content=content,
-                headers={**JSON, **current().headers},
+                content=body,
+                headers={**JSON, "Content-Length": str(len(body)), **current().headers},
+                extensions={EXTENSION: body},
                 timeout=timeout,
             ) as source:
                 if not source.response.is_success:
@@ -203,14 +205,6 @@ def _told(options: OutputOptions) -> dict[str, Any]:
         "keep_metadata": options.keep_metadata or None,
     }
     return {name: value for name, value in told.items() if value is not None}
-
-
-async def _json_of(body: dict[str, Any]) -> bytes:
-    values = body["params"].values()
-    texts = [each for value in values for each in (value if isinstance(value, list) else [value])]
-    if sum(len(each) for each in texts if isinstance(each, str)) > LARGE:
-        return await in_turn(lambda: to_json(body))
-    return to_json(body)
 
 
 def _json_object(reply: httpx.Response) -> dict[str, Any] | None:

@@ -1,6 +1,5 @@
 """Signed requests to the GPU service, where there is a GPU_SERVICE_SECRET."""
 
-import asyncio
 import hashlib
 import hmac
 import time
@@ -8,11 +7,11 @@ from collections.abc import AsyncGenerator, Callable, Generator
 
 import httpx
 
+from backend.clients.json_body import EXTENSION, JSONBody
+
 TIMESTAMP, SIGNATURE = "X-Gateway-Timestamp", "X-Gateway-Signature"
 BODY_HASH = "X-Gateway-Body-SHA256"
 VERSION = "v1="
-LARGE = 1024 * 1024
-"""Bytes, whose hash is made in a thread."""
 
 
 class RequestSignature(httpx.Auth):
@@ -22,8 +21,6 @@ class RequestSignature(httpx.Auth):
     Whoever has no secret can neither make a request nor change one; one that is repeated within
     the five minutes that it holds does no more than it did, as jobs go by their ids.
     """
-
-    requires_request_body = True
 
     def __init__(self, secret: str, clock: Callable[[], float] = time.time) -> None:
         self._secret = secret.encode()
@@ -39,11 +36,11 @@ class RequestSignature(httpx.Auth):
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """The same, without holding up the event loop."""
-        body = await request.aread()
-        if len(body) > LARGE:
-            digest = await asyncio.to_thread(lambda: hashlib.sha256(body).hexdigest())
+        body = request.extensions.get(EXTENSION)
+        if isinstance(body, JSONBody):
+            digest = await body.sha256()
         else:
-            digest = hashlib.sha256(body).hexdigest()
+            digest = hashlib.sha256(await request.aread()).hexdigest()
         yield self._signed(request, digest)
 
     def _signed(self, request: httpx.Request, digest: str) -> httpx.Request:

@@ -4,13 +4,17 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
 from backend.access import Scope
-from backend.heavy import LARGE, in_turn
+from backend.heavy import LARGE, in_pieces, in_turn
+from backend.large_texts import PIECE, joined
 from backend.routers.access import caller_with
+
+MOST_VALUES = 100_000
+"""In a large body: a picture is one, and millions of numbers keep Python busy for seconds."""
 
 
 class BodyRoute(APIRoute):
@@ -39,7 +43,7 @@ class _Request(Request):
             if sum(map(len, parts)) < LARGE:
                 self._body = b"".join(parts)
             else:
-                self._body = await in_turn(lambda: b"".join(parts))
+                self._body = await in_pieces(joined(parts))
         return self._body
 
     async def json(self) -> Any:
@@ -51,6 +55,9 @@ class _Request(Request):
 
 
 def _read(body: bytes) -> Any:
+    starts = range(0, len(body), PIECE)
+    if sum(body.count(b",", at, at + PIECE) for at in starts) > MOST_VALUES:
+        raise HTTPException(413, f"The body has more than {MOST_VALUES} values. Send fewer.")
     try:
         return from_json(body)
     except ValueError:

@@ -1,7 +1,6 @@
 """Image requests as `multipart/form-data`."""
 
 import asyncio
-import base64
 import json
 from typing import Any, NamedTuple
 
@@ -10,6 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
+from backend.heavy import in_pieces
+from backend.large_texts import to_base64
 from backend.schemas.openai_images import ImageRequest
 from backend.services.images import ImageCheck
 from backend.services.masks import as_comfyui_mask
@@ -37,7 +38,9 @@ async def image_form(request: Request, check: ImageCheck) -> ImageForm:
         raise RequestValidationError([_problem("image", "Field required")])
     mask = await asyncio.to_thread(as_comfyui_mask, masks[0]) if masks else None
     return ImageForm(
-        asked, tuple(_base64(image) for image in images), None if mask is None else _base64(mask)
+        asked,
+        tuple([await _base64(image) for image in images]),
+        None if mask is None else await _base64(mask),
     )
 
 
@@ -79,5 +82,5 @@ def _problem(name: str, message: str) -> dict[str, Any]:
     return {"type": "value_error", "loc": ("body", name), "msg": message, "input": None}
 
 
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+async def _base64(data: bytes) -> str:
+    return await in_pieces(to_base64(data))

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from backend.large_texts import replaced
 from backend.tasks import ImageFormat, OutputOptions, TaskState
 
 MAX_DEPTH = 64
@@ -33,7 +34,8 @@ def sendable(value: dict[str, Any] | None) -> dict[str, Any] | None:
     if _deeper_than(MAX_DEPTH, value):
         raise ValueError(f"nested in more than {MAX_DEPTH} levels")
     try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        light = replaced(value, lambda text: _encodable(text)[:1])
+        json.dumps(light, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except ValueError as exc:
         raise ValueError("NaN, Infinity and unpaired surrogates cannot be sent as JSON") from exc
     return value

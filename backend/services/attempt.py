@@ -15,6 +15,7 @@ from backend.errors import (
     GPUServiceTimeout,
 )
 from backend.schemas.gpu_job import GPUJob, GPUJobEvent
+from backend.services.attachments import Attachments
 from backend.services.live import LiveHub, LiveProgress, Preview
 from backend.store.outputs.output_store import OutputStore
 from backend.tasks import Claim, Outcome, Task, TaskState
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 MARGIN = 10.0
 """Seconds: so that the GPU service, which knows why, is the one to give up."""
+ATTACHMENT_LOST = "What was sent with the task is no longer among its files. Send it again."
 
 
 class AttemptRunner:
@@ -41,6 +43,7 @@ class AttemptRunner:
     ) -> None:
         self._client = client
         self._outputs = outputs
+        self._attachments = Attachments(outputs)
         self._live = live
         self._timeout = timeout
         self._workflow_timeout = workflow_timeout
@@ -62,8 +65,16 @@ class AttemptRunner:
         """
         task, job_id = claim.task, str(claim.task.job_id)
         timeout = self._timeout_of(task)
+        attached = await self._attachments.read(task)
+        if attached is None:
+            return Outcome(TaskState.FAILED, error=ATTACHMENT_LOST, error_code="attachment_lost")
         events = self._client.run_job(
-            job_id, task.workflow, claim.params, task.output_options, resume=claim.resume
+            job_id,
+            task.workflow,
+            claim.params,
+            task.output_options,
+            resume=claim.resume,
+            encoded=attached,
         )
         try:
             with anyio.fail_after(timeout) as scope:

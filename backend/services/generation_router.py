@@ -1,7 +1,5 @@
 """Routing a generation request: mode to workflow, style to prompt, fields to parameters."""
 
-import asyncio
-import hashlib
 import json
 import logging
 import time
@@ -13,11 +11,13 @@ from typing import Any
 
 from backend.access import Caller
 from backend.correlation import current
-from backend.errors import InvalidInput, KeyReused, UnknownStyle
-from backend.heavy import LARGE, in_turn
+from backend.errors import InvalidInput, KeyReused, RateLimited, StorageFull, UnknownStyle
+from backend.heavy import in_turn
+from backend.large_texts import digest, shortened
 from backend.metrics.work import UNCOUNTED, WorkMetrics
 from backend.schemas.request_generate import GenerateRequest
 from backend.services.admission import Admission
+from backend.services.attachments import Attachments
 from backend.services.catalogue import ModeCatalogue
 from backend.services.gpu_services import GPUServices
 from backend.services.images import ImageCheck
@@ -54,6 +54,7 @@ class GenerationRouter:
         styles: Mapping[str, Style],
         image_check: ImageCheck,
         uploads: UploadService,
+        attachments: Attachments,
         webhooks: WebhookTargets,
         *,
         max_face_images: int,
@@ -68,6 +69,7 @@ class GenerationRouter:
         self._styles = styles
         self._image_check = image_check
         self._uploads = uploads
+        self._attachments = attachments
         self._webhooks = webhooks
         self._max_face_images = max_face_images
         self._ageing = ageing
@@ -93,8 +95,10 @@ class GenerationRouter:
         await self._admission.check()
         params = await self._checked_params(request)
         now, workflow = time.time(), self._catalogue.workflow(request.mode)
+        task_id = str(uuid.uuid4())
+        params, attachments = await self._attachments.detach(task_id, params)
         task = Task(
-            id=str(uuid.uuid4()),
+            id=task_id,
             mode=request.mode,
             workflow=workflow,
             created_at=now,
@@ -105,13 +109,20 @@ class GenerationRouter:
             owner=caller.key_id,
             output_options=request.output.options() if request.output else AS_MADE,
             webhook=webhook,
+            attachments=attachments,
             idempotency_key=key,
             fingerprint=fingerprint,
             request_id=current().request_id,
             traceparent=current().traceparent,
         )
-        kept, is_new = await self._store.add(task, params, caller.bounds)
+        try:
+            kept, is_new = await self._store.add(task, params, caller.bounds)
+        except (RateLimited, StorageFull):
+            await self._attachments.discard(task)
+            raise
         if not is_new:
+            if kept.id != task.id:
+                await self._attachments.discard(task)
             return _same(kept, fingerprint), False
         self._metrics.submitted(task.mode)
         self._log(task, request, caller)
@@ -138,10 +149,8 @@ class GenerationRouter:
         request = await self._with_uploads(request)
         params = self._params(request)
         await self._catalogue.check_parameters(request.mode, params)
-        if images := self._images(request):
-            large = sum(len(image) for _, image in images) > LARGE
-            check = partial(self._check_images, images)
-            await (in_turn(check) if large else asyncio.to_thread(check))
+        for field, image in self._images(request):
+            await self._image_check.check(field, image)
         return params
 
     def _check(self, request: GenerateRequest) -> None:
@@ -168,10 +177,6 @@ class GenerationRouter:
         extra = (request.extra_params or {}).items()
         images += [(name, value) for name, value in extra if is_image(schema, name)]
         return [(name, value) for name, value in images if value is not None]
-
-    def _check_images(self, images: list[tuple[str, str]]) -> None:
-        for field, image in images:
-            self._image_check.check(field, image)
 
     async def _with_uploads(self, request: GenerateRequest) -> GenerateRequest:
         """The request with its uploads put in."""
@@ -218,8 +223,8 @@ class GenerationRouter:
 
 
 def _fingerprint(request: GenerateRequest) -> str:
-    text = json.dumps(request.model_dump(exclude_none=True), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    told = shortened(request.model_dump(exclude_none=True))
+    return digest(json.dumps(told, sort_keys=True))
 
 
 def _same(task: Task, fingerprint: str | None) -> Task:

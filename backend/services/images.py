@@ -1,18 +1,19 @@
 """Checking the images that a client sends, before anything is spent on them."""
 
-import base64
-import binascii
+import asyncio
 import io
 import warnings
 
 from PIL import Image, UnidentifiedImageError
 
 from backend.errors import InvalidInput
+from backend.heavy import in_pieces
+from backend.large_texts import base64_size, from_base64
 
-PIECE = 1024 * 1024
-"""Characters of base64 that are decoded at a time."""
 MAX_HEAD = 200
 """Of a data URL."""
+MOST_OF_HEADERS = 1024 * 1024
+"""Characters, which hold the headers of nearly every image."""
 FORMATS = ("PNG", "JPEG", "WEBP")
 
 
@@ -23,19 +24,36 @@ class ImageCheck:
         self._max_megabytes = max_megabytes
         self._max_megapixels = max_megapixels
 
-    def check(self, field: str, text: str) -> None:
-        """Raise InvalidInput, naming `field` and the limit, unless `text` is such an image."""
-        self.check_file(field, _decoded(field, text))
+    async def check(self, field: str, text: str) -> None:
+        """Raise InvalidInput, naming `field` and the limit, unless `text` is such an image.
+
+        It is in base64, with or without a data URL's head and line breaks.
+        """
+        start = text.find("base64,", 0, MAX_HEAD)
+        begin = 0 if start < 0 else start + len("base64,")
+        try:
+            size = await in_pieces(base64_size(text, begin))
+        except ValueError as exc:
+            raise InvalidInput(
+                f"{field} is not base64: encode the image file itself.", parameter=field
+            ) from exc
+        self._check_size(field, size)
+        self._check_pixels(field, await asyncio.to_thread(_pixels_of_text, field, text, begin))
 
     def check_file(self, field: str, data: bytes) -> None:
         """The same for the image's file itself."""
-        if len(data) > self._max_megabytes * 1024 * 1024:
+        self._check_size(field, len(data))
+        self._check_pixels(field, _pixels(field, data))
+
+    def _check_size(self, field: str, size: int) -> None:
+        if size > self._max_megabytes * 1024 * 1024:
             raise InvalidInput(
                 f"{field} is larger than {self._max_megabytes} MB (MAX_IMAGE_SIZE_MB). "
                 "Send a smaller file.",
                 parameter=field,
             )
-        pixels = _pixels(field, data)
+
+    def _check_pixels(self, field: str, pixels: int | None) -> None:
         if pixels is None or pixels > self._max_megapixels * 1_000_000:
             raise InvalidInput(
                 f"{field} has more than {self._max_megapixels} megapixels "
@@ -44,33 +62,14 @@ class ImageCheck:
             )
 
 
-def _decoded(field: str, text: str) -> bytes:
-    """Base64, with or without a data URL's head and line breaks.
-
-    Piece by piece: nobody else gets a turn while Python decodes one.
-    """
-    start = text.find("base64,", 0, MAX_HEAD)
-    begin = 0 if start < 0 else start + len("base64,")
-    pieces, rest = [], ""
+def _pixels_of_text(field: str, text: str, begin: int) -> int | None:
+    end = begin + MOST_OF_HEADERS
     try:
-        for at in range(begin, len(text), PIECE):
-            piece = rest + "".join(text[at : at + PIECE].split())
-            whole = len(piece) - len(piece) % 4
-            pieces.append(_piece(piece[:whole], last=at + PIECE >= len(text)))
-            rest = piece[whole:]
-        pieces.append(base64.b64decode(rest, validate=True))
-    except (binascii.Error, ValueError) as exc:
-        raise InvalidInput(
-            f"{field} is not base64: encode the image file itself.", parameter=field
-        ) from exc
-    return b"".join(pieces)
-
-
-def _piece(text: str, *, last: bool) -> bytes:
-    """Only the last one may be padded. Raises ValueError."""
-    if not last and text.endswith("="):
-        raise ValueError("padded in the middle")
-    return base64.b64decode(text, validate=True)
+        return _pixels(field, from_base64(text[begin:end]))
+    except InvalidInput:
+        if len(text) <= end:
+            raise
+        return _pixels(field, from_base64(text[begin:]))
 
 
 def _pixels(field: str, data: bytes) -> int | None:

@@ -5,6 +5,7 @@ key gets one here, and while nobody has had its answer, the same order tried aga
 """
 
 import hashlib
+import json
 import secrets
 from collections import OrderedDict
 from contextlib import suppress
@@ -12,6 +13,7 @@ from functools import partial
 
 from backend.access import Caller
 from backend.heavy import in_turn
+from backend.large_texts import shortened
 from backend.schemas.openai_images import ImageRequest
 
 MOST = 10_000
@@ -48,6 +50,6 @@ class OrderKeys:
 def _place(caller: Caller, *parts: ImageRequest | str | None) -> str:
     digest = hashlib.sha256(repr(caller.key_id).encode())
     for part in parts:
-        text = part.model_dump_json() if isinstance(part, ImageRequest) else repr(part)
-        digest.update(hashlib.sha256(text.encode()).digest())
+        told = part.model_dump(mode="json") if isinstance(part, ImageRequest) else part
+        digest.update(json.dumps(shortened(told)).encode())
     return f"openai-{digest.hexdigest()}"

@@ -145,7 +145,7 @@ class Retention(BackgroundLoop):
             # as long as the settings keep files at all.
             bounded = self._days or self._gigabytes
             return bool(bounded) and age >= self._days * DAY
-        return task.state.ended and not task.outputs
+        return task.state.ended and not (task.outputs or task.attachments)
 
 
 def _is_task(name: str) -> bool:

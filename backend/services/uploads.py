@@ -1,12 +1,13 @@
 """Images sent ahead of the requests that use them, kept once by their content."""
 
 import asyncio
-import base64
 import hashlib
 import re
 
 from backend.clients.image_fetcher import SCHEMES, ImageFetcher
 from backend.errors import InvalidInput
+from backend.heavy import in_pieces
+from backend.large_texts import to_base64
 from backend.services.images import ImageCheck
 from backend.services.room import Room
 from backend.store.outputs.output_store import OutputStore
@@ -51,7 +52,8 @@ class UploadService:
         Raises InvalidInput, naming `field`, where there is no such upload, and UrlRefused.
         """
         if self._fetcher is not None and value[:8].lower().startswith(SCHEMES):
-            return base64.b64encode(await self._fetcher.fetch(field, value)).decode("ascii")
+            fetched = await self._fetcher.fetch(field, value)
+            return await in_pieces(to_base64(fetched))
         if not value.startswith(PREFIX):
             return value
         match = REFERENCE.fullmatch(value)
@@ -61,4 +63,4 @@ class UploadService:
                 f"{field} refers to an upload that is not here. Send it to POST /uploads again.",
                 parameter=field,
             )
-        return base64.b64encode(data).decode("ascii")
+        return await in_pieces(to_base64(data))

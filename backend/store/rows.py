@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from backend.access import Bounds
 from backend.errors import ConcurrentLimit, DailyLimit
 from backend.tasks import (
+    Attachment,
     ImageFormat,
     Outcome,
     Output,
@@ -26,14 +27,15 @@ Query = tuple[str, tuple[Any, ...]]
 
 COLUMNS = (
     "id, mode, workflow, created_at, needs, priority, rank, deadline, owner, output_options,"
-    " webhook, idempotency_key, fingerprint, request_id, traceparent, state, attempt,"
+    " webhook, attachments, idempotency_key, fingerprint, request_id, traceparent, state, attempt,"
     " first_attempt, started_at,"
     ' finished_at, error, error_code, outputs, "values", job_id, service'
 )
 """All of a Task. What was sent with it is read only by who runs it: it may be many images."""
 ADDED = (
     "id, mode, workflow, created_at, needs, priority, rank, deadline, owner, output_options,"
-    " webhook, idempotency_key, fingerprint, request_id, traceparent, state, attempt, params, bytes"
+    " webhook, attachments, idempotency_key, fingerprint, request_id, traceparent, state, attempt,"
+    " params, bytes"
 )
 """The columns of a new task, in the order of `added_row`."""
 RETRIED = (
@@ -72,6 +74,7 @@ def added_row(task: Task, params: Mapping[str, Any]) -> tuple[Any, ...]:
         task.owner,
         json.dumps(asdict(task.output_options)),
         None if task.webhook is None else json.dumps(asdict(task.webhook)),
+        json.dumps([asdict(each) for each in task.attachments]),
         storable(task.idempotency_key),
         task.fingerprint,
         task.request_id,
@@ -79,7 +82,7 @@ def added_row(task: Task, params: Mapping[str, Any]) -> tuple[Any, ...]:
         task.state.value,
         task.attempt,
         sent,
-        len(sent),
+        len(sent) + sum(each.size for each in task.attachments),
     )
 
 
@@ -164,6 +167,7 @@ def task_of(row: Mapping[str, Any]) -> Task:
         fields[name] = json.loads(fields[name])
     fields["output_options"] = _options_of(json.loads(fields["output_options"]))
     fields["webhook"] = _webhook_of(fields["webhook"])
+    fields["attachments"] = tuple(Attachment(**each) for each in json.loads(fields["attachments"]))
     fields["outputs"] = tuple(Output(**each) for each in json.loads(fields["outputs"]))
     return Task(**fields)
 

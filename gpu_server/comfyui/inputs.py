@@ -1,14 +1,11 @@
 """Images that clients send, checked and put among ComfyUI's inputs."""
 
 import asyncio
-import base64
-import binascii
 import hashlib
 import io
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -16,15 +13,14 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gpu_server.comfyui.api import ComfyUIAPI
 from gpu_server.errors import InvalidParameter
-from gpu_server.heavy import LARGE, in_turn
+from gpu_server.heavy import in_pieces
+from gpu_server.large_texts import from_base64
 from gpu_server.workflows.parameters import Parameter, ParameterType
 
 FORMATS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 SUBFOLDER = "gateway"
 ORIENTATION = 0x0112
 REMEMBERED = 10_000
-PIECE = 1024 * 1024
-"""Characters of base64 that are decoded at a time."""
 MAX_HEAD = 200
 """Of a data URL."""
 
@@ -79,8 +75,7 @@ class InputImages:
             return stored
 
     async def _check(self, parameter: str, text: str) -> CheckedImage:
-        decode = partial(_decoded, parameter, text)
-        data = await in_turn(decode) if len(text) > LARGE else decode()
+        data = await _decoded(parameter, text)
         return await anyio.to_thread.run_sync(self._checked, parameter, data)
 
     def _checked(self, parameter: str, data: bytes) -> CheckedImage:
@@ -121,33 +116,15 @@ def _images(
     ]
 
 
-def _decoded(parameter: str, text: str) -> bytes:
-    """Base64, with or without a data URL's head and line breaks.
-
-    Piece by piece: nobody else gets a turn while Python decodes one.
-    """
+async def _decoded(parameter: str, text: str) -> bytes:
+    """Base64, with or without a data URL's head and line breaks."""
     start = text.find("base64,", 0, MAX_HEAD)
-    begin = 0 if start < 0 else start + len("base64,")
-    pieces, rest = [], ""
     try:
-        for at in range(begin, len(text), PIECE):
-            piece = rest + "".join(text[at : at + PIECE].split())
-            whole = len(piece) - len(piece) % 4
-            pieces.append(_piece(piece[:whole], last=at + PIECE >= len(text)))
-            rest = piece[whole:]
-        pieces.append(base64.b64decode(rest, validate=True))
-        return b"".join(pieces)
-    except (binascii.Error, ValueError) as exc:
+        return await in_pieces(from_base64(text, 0 if start < 0 else start + len("base64,")))
+    except ValueError as exc:
         raise InvalidParameter(
             f"{parameter} is not base64: encode the image file itself.", parameter=parameter
         ) from exc
-
-
-def _piece(text: str, *, last: bool) -> bytes:
-    """Only the last one may be padded. Raises ValueError."""
-    if not last and text.endswith("="):
-        raise ValueError("padded in the middle")
-    return base64.b64decode(text, validate=True)
 
 
 def _upright(image: Image.Image, data: bytes) -> tuple[bytes, str]:

@@ -8,7 +8,8 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 
-from gpu_server.heavy import LARGE, in_turn
+from gpu_server.heavy import LARGE, in_pieces, in_turn
+from gpu_server.large_texts import joined
 
 
 class BodyRoute(APIRoute):
@@ -32,7 +33,7 @@ class _Request(Request):
             if sum(map(len, parts)) < LARGE:
                 self._body = b"".join(parts)
             else:
-                self._body = await in_turn(lambda: b"".join(parts))
+                self._body = await in_pieces(joined(parts))
         return self._body
 
     async def json(self) -> Any:

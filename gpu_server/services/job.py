@@ -39,7 +39,7 @@ class Job:
     def __init__(self, prepared: PreparedJob, meter: JobMeter, *, resumable: bool) -> None:
         self.id = prepared.id
         self.workflow = prepared.request.workflow
-        self.digest = prepared.request.digest()
+        self.digest = prepared.request.digest
         self.values = prepared.values
         self.meter = meter
         self.state = JobState.QUEUED

@@ -15,6 +15,7 @@ from gpu_server.errors import (
     OutputNotFound,
     ServiceStopping,
 )
+from gpu_server.heavy import in_turn
 from gpu_server.metrics.jobs import UNCOUNTED, JobMetrics
 from gpu_server.services.job import Job, JobState
 from gpu_server.utils.logging import describe
@@ -52,6 +53,7 @@ class JobService:
         NoFreeSlot, JobConflict, ServiceStopping, and what is wrong with the workflow or its
         parameters.
         """
+        await in_turn(lambda: request.digest)
         while (starting := self._starting.get(job_id)) is not None:
             await starting.wait()  # Another request of the same id was quicker.
         if (job := self._jobs.get(job_id)) is not None:
@@ -73,6 +75,7 @@ class JobService:
         It is cancelled with the caller, and with the process. Raises as `put` does.
         """
         self._refuse_while_stopping()
+        await in_turn(lambda: request.digest)
         await self._slots.acquire()
         job = await self._start(str(uuid.uuid4()), request, resumable=False)
         try:
@@ -232,6 +235,6 @@ async def _taken_out(job: Job) -> Job:
 
 
 def _same(job: Job, request: JobRequest) -> Job:
-    if job.digest != request.digest():
+    if job.digest != request.digest:
         raise JobConflict(f"Job {job.id} is another request. Choose a new id.")
     return job

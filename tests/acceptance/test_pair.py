@@ -3,13 +3,14 @@
 import base64
 import io
 import json
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-from PIL import Image
+from PIL import Image, ImageChops
 
 from tests.acceptance.processes import eventually, pair
 
@@ -187,6 +188,29 @@ def test_dropped_workflow_is_a_mode_that_takes_an_uploaded_image(tmp_path: Path)
         output = httpx.get(url + ended["outputs"][0]["url"], trust_env=False)
         assert output.content == base64.b64decode(ended["image"])
         assert output.headers["content-type"] == "image/png"
+
+
+def test_large_image_outlives_both_services(tmp_path: Path) -> None:
+    with pair(tmp_path, engine="comfyui") as programs:
+        programs.gpu_server.environment["WORKFLOWS_PATH"] = str(invert_workflow(tmp_path))
+        programs.comfyui.start()
+        programs.gpu_server.start()
+        programs.backend.start()
+        eventually(lambda: "engine comfyui" in programs.backend.log.read_text())
+        programs.gpu_server.signal(signal.SIGKILL)
+        picture = Image.frombytes("RGB", (800, 600), os.urandom(800 * 600 * 3))
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        image = base64.b64encode(file.getvalue()).decode()
+        body = {"mode": "invert", "extra_params": {"image": image}}
+        task_id = programs.generate(body).json()["task_id"]
+        programs.backend.signal(signal.SIGKILL)
+        programs.gpu_server.start()
+        programs.backend.start()
+        ended = programs.ended(task_id)
+        assert ended["error"] is None
+        made = Image.open(io.BytesIO(base64.b64decode(ended["image"]))).convert("RGB")
+        assert made.tobytes() == ImageChops.invert(picture).tobytes()
 
 
 def test_wrong_parameter_is_refused_before_any_gpu_second(tmp_path: Path) -> None:

@@ -88,10 +88,10 @@ async def kept(store: TaskStore, task_id: str = "t1") -> Task:
     return task
 
 
-def picture(kind: str = "PNG", size: tuple[int, int] = (8, 8)) -> bytes:
-    """An image file."""
+def picture(kind: str = "PNG", size: tuple[int, int] = (8, 8), **options: Any) -> bytes:
+    """An image file, saved with these options."""
     file = io.BytesIO()
-    Image.new("RGB", size, "teal").save(file, kind)
+    Image.new("RGB", size, "teal").save(file, kind, **options)
     return file.getvalue()
 
 

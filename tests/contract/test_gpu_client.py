@@ -10,6 +10,7 @@ import httpx
 import pydantic
 import pytest
 from fastapi import FastAPI
+from pydantic_core import to_json
 
 import backend.schemas.catalogue
 import backend.schemas.gpu_job
@@ -234,6 +235,20 @@ async def test_job_is_followed_to_its_end_and_its_files_are_fetched(fake: FakeCo
     assert (job.id, job.state, job.progress) == (job_id, "done", 1.0)
     assert [len(file) for file in files] == [output.size for output in job.outputs]
     assert job.values["seed"] >= 0
+
+
+async def test_parameters_that_are_json_already_arrive_with_the_others(
+    fake: FakeComfyUI,
+) -> None:
+    words = '"ü"\n' * 200_000
+    async with comfyui_client(fake) as gpu:
+        run = gpu.run_job(
+            new_id(), "free_generation", SMALL, resume=False, encoded={"prompt": to_json(words)}
+        )
+        job = [event async for event in run][-1].ended
+    assert job is not None
+    assert job.values["prompt"] == words
+    assert job.values["steps"] == SMALL["steps"]
 
 
 async def test_preview_of_a_job_arrives_as_a_picture(fake: FakeComfyUI) -> None:

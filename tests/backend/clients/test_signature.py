@@ -8,7 +8,8 @@ import httpx
 import pytest
 import respx
 
-from backend.clients.signature import LARGE, RequestSignature
+from backend.clients.json_body import EXTENSION, SENT_AT_ONCE, JSONBody
+from backend.clients.signature import RequestSignature
 
 SECRET = "a secret of the tests"
 NOW = 1_700_000_000.9
@@ -39,15 +40,28 @@ async def test_method_path_query_time_and_body_are_signed(
     assert sent["X-Gateway-Signature"] == signature("PUT", "/jobs/a%20b", "x=1&y=%20", b"body")
 
 
-@pytest.mark.parametrize("size", [0, LARGE + 1])
-async def test_body_of_any_size_is_signed_and_sent_as_it_is(
-    http: httpx.AsyncClient, respx_mock: respx.MockRouter, size: int
+async def test_empty_body_is_signed(http: httpx.AsyncClient, respx_mock: respx.MockRouter) -> None:
+    respx_mock.route()
+    await http.post("http://gpu/generate")
+    sent = respx_mock.calls.last.request
+    assert sent.headers["X-Gateway-Signature"] == signature("POST", "/generate", "", b"")
+
+
+async def test_body_in_pieces_is_signed_and_sent_as_it_is(
+    http: httpx.AsyncClient, respx_mock: respx.MockRouter
 ) -> None:
     respx_mock.route()
-    await http.post("http://gpu/generate", content=b"x" * size)
+    large = b"x" * (2 * SENT_AT_ONCE + 1)
+    body = JSONBody([b'{"a":"', large, b'"}'])
+    whole = b'{"a":"' + large + b'"}'
+    length = {"Content-Length": str(len(body))}
+    extensions = {EXTENSION: body}
+    await http.put("http://gpu/jobs/a", content=body, headers=length, extensions=extensions)
     sent = respx_mock.calls.last.request
-    assert sent.headers["X-Gateway-Signature"] == signature("POST", "/generate", "", b"x" * size)
-    assert sent.content == b"x" * size
+    assert sent.headers["X-Gateway-Signature"] == signature("PUT", "/jobs/a", "", whole)
+    assert sent.content == whole
+    assert int(sent.headers["Content-Length"]) == len(whole)
+    assert "Transfer-Encoding" not in sent.headers
 
 
 async def test_name_and_password_of_the_url_are_still_sent(

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from backend.heavy import LARGE
+from backend.routers.body_route import MOST_VALUES
 from tests.backend.gpu_service import GPUService
 from tests.backend.serving import ended
 
@@ -63,3 +64,11 @@ async def test_deeply_nested_large_body_is_422(client: httpx.AsyncClient) -> Non
     headers = {"Content-Type": "application/json"}
     reply = await client.post("/generate", content=body.encode(), headers=headers)
     assert reply.status_code == 422
+
+
+async def test_body_of_very_many_values_is_413(client: httpx.AsyncClient) -> None:
+    """They would keep Python busy for seconds; a picture is one value."""
+    body = {"mode": "free", "prompt": PADDING, "extra_params": {"a": [0] * (MOST_VALUES + 1)}}
+    reply = await client.post("/generate", json=body)
+    assert reply.status_code == 413
+    assert "100000 values" in reply.json()["detail"]

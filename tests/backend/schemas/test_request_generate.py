@@ -1,9 +1,12 @@
 """What `POST /generate` takes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from backend.heavy import LARGE
 from backend.schemas.request_generate import GenerateRequest
 
 SPEC_FIELDS: list[tuple[str, bool, dict[str, Any]]] = [
@@ -34,3 +37,27 @@ def test_published_schema_has_type_and_requiredness(
         {key: value for key, value in each.items() if key in kind}
         for each in field.get("anyOf", [field])
     ]
+
+
+@pytest.mark.parametrize("size", [1, 2 * LARGE])
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda text: text + "\udcff",
+        lambda text: ["a", text + "\udcff"],
+        lambda text: [text, float("nan")],
+        lambda text: {"deep": [text, float("inf")]},
+    ],
+    ids=["surrogate", "in a list", "NaN beside it", "infinity below it"],
+)
+def test_what_cannot_be_sent_is_refused_however_large(
+    made: Callable[[str], Any], size: int
+) -> None:
+    with pytest.raises(ValidationError, match="cannot be sent as JSON"):
+        GenerateRequest(mode="free", extra_params={"image": made("x" * size)})
+
+
+@pytest.mark.parametrize("value", ["x" * 2 * LARGE, ["x" * LARGE, "ü" * LARGE, 7]])
+def test_large_parameters_are_taken_as_they_are(value: Any) -> None:
+    request = GenerateRequest(mode="free", extra_params={"image": value})
+    assert request.extra_params == {"image": value}

@@ -9,7 +9,7 @@ from backend.services.retention import Retention
 from backend.store.outputs.local import LocalOutputStore
 from backend.store.outputs.output_store import Folder
 from backend.store.sqlite.store import SQLiteTaskStore
-from backend.tasks import Outcome, Output, Task, TaskState
+from backend.tasks import Attachment, Outcome, Output, Task, TaskState
 from tests.backend.making import claimed, queued
 from tests.conditions import eventually
 
@@ -52,9 +52,10 @@ async def ended(
     ago: float = 0.0,
     size: int = 4,
     state: TaskState = TaskState.DONE,
+    attachments: tuple[Attachment, ...] = (),
 ) -> str:
     """A task that ended so many seconds ago, whose file is said to have that size."""
-    await queued(store, task_id(number))
+    await queued(store, task_id(number), attachments=attachments)
     task = await claimed(store, job_id=f"job {number}")
     output = await disk.save(task.id, "0", b"data", PNG)
     made = (Output(output.file, PNG, size),) if state is TaskState.DONE else ()

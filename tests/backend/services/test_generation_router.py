@@ -1,5 +1,6 @@
 """Routing a generation request."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -7,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from backend.access import EVERYBODY, UNBOUNDED, Bounds
+from backend.access import EVERYBODY, UNBOUNDED, Bounds, Caller, Scope
 from backend.clients.guard import Guard
-from backend.errors import StorageFull
+from backend.errors import ConcurrentLimit, KeyReused, StorageFull
+from backend.heavy import LARGE
 from backend.schemas.request_generate import GenerateRequest
 from backend.services.admission import Admission
+from backend.services.attachments import Attachments
 from backend.services.catalogue import ModeCatalogue
 from backend.services.generation_router import GenerationRouter, Wishes
 from backend.services.gpu_services import GPUServices
@@ -31,6 +34,8 @@ STYLES = {
     "ink": Style(prompt="ink drawing of {prompt}", negative_prompt="colour"),
     "plain": Style(),
 }
+LARGE_IMAGE = "A" * (LARGE + 4)
+ALICE = Caller("alice", "Alice", frozenset(Scope), Bounds(concurrent_tasks=1))
 
 
 class FullStore(SQLiteTaskStore):
@@ -62,6 +67,7 @@ def made(
         STYLES,
         images,
         UploadService(outputs, images),
+        Attachments(outputs),
         WebhookTargets(Guard(""), can_sign=True),
         max_face_images=5,
         ageing=600.0,
@@ -235,3 +241,48 @@ async def test_choice_that_not_all_have_is_kept_with_the_task(
     router = made(two, outputs, store, tmp_path, [])
     task, _ = await router.submit(request(extra_params={"model": "flux"}), Wishes(), EVERYBODY)
     assert task.needs == {"model": "flux"}
+
+
+async def test_large_image_is_a_file_of_its_task(
+    router: GenerationRouter, store: SQLiteTaskStore, outputs: LocalOutputStore
+) -> None:
+    task, _ = await router.submit(request(prompt="p", target_image=LARGE_IMAGE), Wishes(), ALICE)
+    claim = await taken(store, time.time())
+    assert claim.params == {"prompt": "p"}
+    assert [each.name for each in claim.task.attachments] == ["target_image"]
+    assert [each.name for each in await outputs.folders()] == [task.id]
+
+
+async def test_image_of_a_request_that_came_before_is_not_kept_twice(
+    router: GenerationRouter, outputs: LocalOutputStore
+) -> None:
+    large, wishes = request(target_image=LARGE_IMAGE), Wishes(idempotency_key="k")
+    tasks = await asyncio.gather(*(router.submit(large, wishes, ALICE) for _ in range(3)))
+    [task_id] = {task.id for task, _ in tasks}
+    assert [is_new for _, is_new in tasks].count(True) == 1
+    assert [each.name for each in await outputs.folders()] == [task_id]
+
+
+async def test_other_image_under_the_same_key_is_refused(router: GenerationRouter) -> None:
+    wishes = Wishes(idempotency_key="k")
+    await router.submit(request(target_image=LARGE_IMAGE), wishes, ALICE)
+    with pytest.raises(KeyReused):
+        await router.submit(request(target_image=LARGE_IMAGE[:-4] + "BBBB"), wishes, ALICE)
+
+
+async def test_image_of_a_task_that_is_one_too_many_is_not_kept(
+    router: GenerationRouter, outputs: LocalOutputStore
+) -> None:
+    await router.submit(request(), Wishes(), ALICE)
+    with pytest.raises(ConcurrentLimit):
+        await router.submit(request(target_image=LARGE_IMAGE), Wishes(), ALICE)
+    assert await outputs.folders() == []
+
+
+async def test_image_of_a_task_that_finds_no_room_is_not_kept(
+    make_router: Callable[..., GenerationRouter], outputs: LocalOutputStore, tmp_path: Path
+) -> None:
+    async with opened(FullStore(tmp_path)) as store:
+        with pytest.raises(StorageFull):
+            await make_router(store).submit(request(target_image=LARGE_IMAGE), Wishes(), EVERYBODY)
+    assert await outputs.folders() == []

@@ -7,7 +7,7 @@ import pytest
 
 from backend.services.retention import DAY, HOUR
 from backend.store.sqlite.store import SQLiteTaskStore
-from backend.tasks import TaskState
+from backend.tasks import Attachment, TaskState
 from tests.backend.services.retaining import (
     NOW,
     Disk,
@@ -70,6 +70,16 @@ async def test_what_a_task_saved_that_ended_without_outputs_goes(
     await all_is_done(store, disk)
     assert names(folder) == []
     assert await kept(store, 1) == [1]
+
+
+async def test_what_was_sent_with_a_failed_task_stays_for_its_retry(
+    store: SQLiteTaskStore, disk: Disk, folder: Path
+) -> None:
+    sent = (Attachment("image", "0.png", 4),)
+    await ended(store, disk, 1, state=TaskState.FAILED, attachments=sent)
+    path = left(folder, 1, ago=10 * DAY)
+    await all_is_done(store, disk, gigabytes=1)
+    assert path.exists()
 
 
 async def test_what_it_saved_just_now_stays_for_an_hour(

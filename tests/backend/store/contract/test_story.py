@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from backend.store.task_store import TaskStore
-from backend.tasks import Outcome, Output, TaskEvent, TaskState
+from backend.tasks import Attachment, Outcome, Output, TaskEvent, TaskState
 from tests.backend.making import (
     a_task,
     claimed,
@@ -160,6 +160,16 @@ async def test_ended_tasks_take_up_their_outputs_and_what_was_sent(store: TaskSt
     assert 5000 < sent < 5100
     await ended(store, "done", 2500.0)
     assert 700 < await store.spent_bytes() - sent < 800
+
+
+async def test_what_was_sent_as_files_is_kept_with_the_task_and_counts(store: TaskStore) -> None:
+    sent = (Attachment("image", "params-0.json", 5000), Attachment("mask", "params-1.json", 700))
+    await queued(store, attachments=sent)
+    claim = await taken(store)
+    assert claim.task.attachments == sent
+    await store.cancel("t1", 2500.0)
+    assert (await kept(store)).attachments == sent
+    assert 5700 < await store.spent_bytes() < 5800
 
 
 async def test_removed_task_is_forgotten_with_its_story_and_its_key(
