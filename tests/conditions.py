@@ -9,7 +9,7 @@ from typing import Any
 LOOK_SECONDS = 0.01
 
 
-async def eventually(check: Callable[[], Any | Awaitable[Any]], seconds: float = 5) -> Any:
+async def eventually(check: Callable[[], Any | Awaitable[Any]], seconds: float = 15) -> Any:
     """The first true value of `check`, which may be a coroutine function; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

@@ -44,7 +44,7 @@ def test_task_goes_all_the_way_over_tls(programs: Pair, authority: Authority) ->
         task = reply.json()["task_id"]
         url = f"{backend.url.replace('https', 'wss')}/tasks/{task}/ws"
         trusting = ssl.create_default_context(cafile=authority.path)
-        with connect(url, ssl=trusting, proxy=None) as story:
+        with connect(url, ssl=trusting, proxy=None, open_timeout=45) as story:
             assert '"done"' in list(story)[-1]
     assert f"Uvicorn running on https://127.0.0.1:{backend.port}" in backend.log.read_text()
     with pytest.raises(httpx.TransportError):

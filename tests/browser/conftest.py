@@ -10,7 +10,7 @@ from tests.browser.chromium import chromium
 from tests.browser.gateway import Gateway, gateway
 from tests.browser.guard import Guard
 
-DEADLINE = 20_000
+DEADLINE = 45_000
 """Milliseconds. Only a broken page meets it."""
 
 

@@ -112,7 +112,7 @@ class FakeComfyUI:
     def requests_to(self, method: str, path: str) -> list[ReceivedRequest]:
         return [one for one in self.requests if (one.method, one.path) == (method, path)]
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
         """Wait for something to become true; TimeoutError after `seconds`."""
         deadline = time.monotonic() + seconds
         while not condition():

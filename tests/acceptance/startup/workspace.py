@@ -20,7 +20,7 @@ from tests.acceptance.startup.prepared_python import write_interpreter
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SERVICES = ("gpu_server", "backend")
-DEADLINE = 20.0
+DEADLINE = 45.0
 """Seconds after which a condition that has not come is a failure."""
 
 OURS = {
