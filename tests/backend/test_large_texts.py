@@ -51,10 +51,13 @@ ODD = ["", "", "", "=", "==", "= =", "A=", "*", "é", "\n", " \r\n", "\x0c", "-"
 
 
 def size_as_python_has_it(text: str) -> int | None:
+    compact = "".join(text.split())
     try:
-        return len(base64.b64decode("".join(text.split()), validate=True))
+        data = base64.b64decode(compact, validate=True)
     except ValueError:
         return None
+    # Older Pythons take too much padding.
+    return len(data) if len(base64.b64encode(data)) == len(compact) else None
 
 
 def size_of(text: str) -> int | None:

@@ -53,7 +53,7 @@ class Exit:
 
 @dataclass
 class Killer:
-    """Carries out the kills; `times` are when each victim was killed, in epoch seconds."""
+    """Carries out the kills; `times` are when each victim was dead, in epoch seconds."""
 
     victims: Sequence[Victim]
     kills: list[Kill]
@@ -82,8 +82,8 @@ class Killer:
         for kill in kills:
             await asyncio.sleep(begun + kill.at - time.monotonic())
             self._down.add(kill.victim.name)
-            self.times.setdefault(kill.victim.name, []).append(time.time())
             await asyncio.to_thread(kill.victim.stop)
+            self.times.setdefault(kill.victim.name, []).append(time.time())
             await asyncio.sleep(kill.down)
             await asyncio.to_thread(kill.victim.launch)
             self._down.discard(kill.victim.name)
