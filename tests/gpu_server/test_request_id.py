@@ -1,13 +1,9 @@
 """`X-Request-ID`: on every answer, in every line, and on to ComfyUI."""
 
-import inspect
-
 import httpx
 import pytest
 from fastapi import FastAPI
 
-import backend.request_id
-import gpu_server.request_id
 from gpu_server.correlation import told_in
 from gpu_server.problems import add_error_handlers
 from gpu_server.request_id import RequestId
@@ -24,11 +20,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 TRACE = f"00-{'ab' * 16}-{'12' * 8}-01"
 TOLD = {"X-Request-ID": "r-1", "X-Task-ID": "t-1", "traceparent": TRACE}
 FIELDS = {"request_id": "r-1", "task_id": "t-1", "trace_id": "ab" * 16}
-
-
-async def test_it_is_the_backend_s() -> None:
-    ours, theirs = inspect.getsource(gpu_server.request_id), inspect.getsource(backend.request_id)
-    assert ours == theirs.replace("backend.", "gpu_server.")
 
 
 @pytest.mark.parametrize("odd", ["", "a b", "a\nb", "x" * 129])
