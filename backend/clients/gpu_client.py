@@ -117,6 +117,7 @@ class GPUClient:
         told = {"workflow": workflow, "resume": resume, **_told(options)}
         apart = {name: [value] for name, value in (encoded or {}).items()}
         body = JSONBody(json_object(told, {"params": json_object(params, apart)}))
+        del apart, encoded  # The job may take minutes, and they much memory.
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_TIMEOUT)
         try:
             async with aconnect_sse(

@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -14,18 +15,21 @@ EXTENSION = "backend.json_body"
 
 
 class JSONBody:
-    """Its pieces, in order."""
+    """Its pieces, in order. It is sent once: what has been sent is kept no longer."""
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
-        self._pieces = pieces
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = deque(pieces)
+        self._length = sum(map(len, self._pieces))
 
     def __len__(self) -> int:
-        return sum(map(len, self._pieces))
+        return self._length
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self._pieces:
+        while self._pieces:
+            piece = self._pieces.popleft()
             for at in range(0, len(piece), SENT_AT_ONCE):
                 yield piece[at : at + SENT_AT_ONCE]
+            del piece
 
     async def sha256(self) -> str:
         """In hexadecimal digits."""

@@ -76,6 +76,7 @@ class AttemptRunner:
             resume=claim.resume,
             encoded=attached,
         )
+        del attached  # Its pieces are let go as they are sent.
         try:
             with anyio.fail_after(timeout) as scope:
                 async with aclosing(events):
