@@ -24,5 +24,5 @@ fi
 
 # The tests install packages themselves: with the versions that a user would get.
 unset PIP_CONSTRAINT
-[ "$#" -gt 0 ] || set -- --numprocesses=4 --dist=loadfile
+[ "$#" -gt 0 ] || set -- --numprocesses=3 --dist=loadfile
 exec "$venv/bin/python" -m pytest "$@"
