@@ -111,13 +111,13 @@ def replaced(value: Any, instead: Callable[[str], str]) -> Any:
     return value
 
 
-def shortened(value: Any) -> Any:
-    """A JSON document with each large text's SHA-256 in the text's place."""
-    return replaced(value, lambda text: f"sha256:{digest(text)}")
+def fingerprint(value: Any) -> str:
+    """The same for the same JSON document: a SHA-256, in which large texts are by their own."""
+    short = replaced(value, lambda text: f"sha256:{_digest(text)}")
+    return _digest(json.dumps(short, sort_keys=True))
 
 
-def digest(text: str) -> str:
-    """SHA-256 in hexadecimal digits."""
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

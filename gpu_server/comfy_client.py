@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import logging
 import uuid
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from gpu_server.comfyui.run import GraphRun, cancel_in_comfyui, run_ids
 from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine
 from gpu_server.errors import ComfyUIExecutionFailed, InvalidParameter
-from gpu_server.large_texts import digest, shortened
+from gpu_server.large_texts import fingerprint
 from gpu_server.workflows.folder import WorkflowFolder
 from gpu_server.workflows.graph import Graph
 from gpu_server.workflows.loader import load_workflow
@@ -48,8 +47,7 @@ class JobRequest:
     @cached_property
     def digest(self) -> str:
         """The same for the same request. Its images may be large: nobody keeps them to compare."""
-        told = [self.workflow, shortened(dict(self.params)), asdict(self.options)]
-        return digest(json.dumps(told, sort_keys=True))
+        return fingerprint([self.workflow, dict(self.params), asdict(self.options)])
 
 
 @dataclass(frozen=True)

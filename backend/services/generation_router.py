@@ -1,6 +1,5 @@
 """Routing a generation request: mode to workflow, style to prompt, fields to parameters."""
 
-import json
 import logging
 import time
 import uuid
@@ -13,7 +12,7 @@ from backend.access import Caller
 from backend.correlation import current
 from backend.errors import InvalidInput, KeyReused, RateLimited, StorageFull, UnknownStyle
 from backend.heavy import in_turn
-from backend.large_texts import digest, shortened
+from backend.large_texts import fingerprint as fingerprint_of
 from backend.metrics.work import UNCOUNTED, WorkMetrics
 from backend.schemas.request_generate import GenerateRequest
 from backend.services.admission import Admission
@@ -88,7 +87,8 @@ class GenerationRouter:
         """
         key, fingerprint = wishes.idempotency_key, None
         if key is not None:
-            fingerprint = await in_turn(partial(_fingerprint, request))
+            told = request.model_dump(exclude_none=True)
+            fingerprint = await in_turn(partial(fingerprint_of, told))
             if (kept := await self._store.by_key(key, caller.key_id)) is not None:
                 return _same(kept, fingerprint), False
         webhook = self._webhooks.target(request.webhook)
@@ -220,11 +220,6 @@ class GenerationRouter:
             for number, image in enumerate(renamed.pop("face_images"), 1):
                 renamed["face_image" if number == 1 else f"face_image_{number}"] = image
         return renamed
-
-
-def _fingerprint(request: GenerateRequest) -> str:
-    told = shortened(request.model_dump(exclude_none=True))
-    return digest(json.dumps(told, sort_keys=True))
 
 
 def _same(task: Task, fingerprint: str | None) -> Task:

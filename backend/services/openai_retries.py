@@ -4,8 +4,6 @@ All that tells such a try is the header `X-Stainless-Retry-Count`. So an order t
 key gets one here, and while nobody has had its answer, the same order tried again gets the same.
 """
 
-import hashlib
-import json
 import secrets
 from collections import OrderedDict
 from contextlib import suppress
@@ -13,7 +11,7 @@ from functools import partial
 
 from backend.access import Caller
 from backend.heavy import in_turn
-from backend.large_texts import shortened
+from backend.large_texts import fingerprint
 from backend.schemas.openai_images import ImageRequest
 
 MOST = 10_000
@@ -48,8 +46,7 @@ class OrderKeys:
 
 
 def _place(caller: Caller, *parts: ImageRequest | str | None) -> str:
-    digest = hashlib.sha256(repr(caller.key_id).encode())
-    for part in parts:
-        told = part.model_dump(mode="json") if isinstance(part, ImageRequest) else part
-        digest.update(json.dumps(shortened(told)).encode())
-    return f"openai-{digest.hexdigest()}"
+    told = [
+        part.model_dump(mode="json") if isinstance(part, ImageRequest) else part for part in parts
+    ]
+    return f"openai-{fingerprint([caller.key_id, *told])}"

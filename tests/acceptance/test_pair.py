@@ -6,13 +6,15 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 from PIL import Image, ImageChops
 
-from tests.acceptance.processes import eventually, pair
+from tests.acceptance.processes import Pair, eventually, pair
 
 LIGHTHOUSE = {
     "mode": "free",
@@ -170,12 +172,19 @@ def invert_workflow(folder: Path) -> Path:
     return folder / "workflows"
 
 
-def test_dropped_workflow_is_a_mode_that_takes_an_uploaded_image(tmp_path: Path) -> None:
-    with pair(tmp_path, engine="comfyui") as programs:
-        programs.gpu_server.environment["WORKFLOWS_PATH"] = str(invert_workflow(tmp_path))
+@contextmanager
+def inverting(folder: Path) -> Iterator[Pair]:
+    """A pair at work whose only workflow is that one."""
+    with pair(folder, engine="comfyui") as programs:
+        programs.gpu_server.environment["WORKFLOWS_PATH"] = str(invert_workflow(folder))
         programs.comfyui.start()
         programs.gpu_server.start()
         programs.backend.start()
+        yield programs
+
+
+def test_dropped_workflow_is_a_mode_that_takes_an_uploaded_image(tmp_path: Path) -> None:
+    with inverting(tmp_path) as programs:
         url = programs.backend.url
         modes = eventually(lambda: httpx.get(f"{url}/modes", trust_env=False).json()["modes"])
         assert [mode["mode"] for mode in modes] == ["invert"]
@@ -191,11 +200,7 @@ def test_dropped_workflow_is_a_mode_that_takes_an_uploaded_image(tmp_path: Path)
 
 
 def test_large_image_outlives_both_services(tmp_path: Path) -> None:
-    with pair(tmp_path, engine="comfyui") as programs:
-        programs.gpu_server.environment["WORKFLOWS_PATH"] = str(invert_workflow(tmp_path))
-        programs.comfyui.start()
-        programs.gpu_server.start()
-        programs.backend.start()
+    with inverting(tmp_path) as programs:
         eventually(lambda: "engine comfyui" in programs.backend.log.read_text())
         programs.gpu_server.signal(signal.SIGKILL)
         picture = Image.frombytes("RGB", (800, 600), os.urandom(800 * 600 * 3))

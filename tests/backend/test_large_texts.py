@@ -1,6 +1,7 @@
 """Large texts, worked on in pieces: the same as if they were whole."""
 
 import base64
+import hashlib
 import json
 import random
 from collections.abc import Generator
@@ -13,10 +14,10 @@ from backend.heavy import LARGE
 from backend.large_texts import (
     as_json,
     base64_size,
+    fingerprint,
     from_base64,
     joined,
     json_length,
-    shortened,
     to_base64,
 )
 
@@ -114,10 +115,16 @@ def test_many_small_pieces_are_joined_in_few_steps() -> None:
 
 def test_large_texts_are_told_apart_by_their_digest() -> None:
     first, second = "a" * LARGE + "b", "a" * LARGE + "c"
-    assert shortened([first]) != shortened([second])
-    assert shortened({"x": [first, "small", 7]}) == shortened({"x": [first, "small", 7]})
-    assert len(json.dumps(shortened({"x": [first, {"y": second}]}))) < 200
-    assert shortened(["small", 7, None]) == ["small", 7, None]
+    assert fingerprint([first]) != fingerprint([second])
+    assert fingerprint({"a": 1, "x": [first, 7]}) == fingerprint({"x": [first, 7], "a": 1})
+    assert fingerprint({"x": [first, {"y": second}]}) != fingerprint({"x": [first, {"y": first}]})
+
+
+def test_fingerprint_of_what_is_small_is_that_of_its_json() -> None:
+    """Those that were kept before large texts had their own stay good."""
+    value = {"b": ["small", 7, None], "a": "ü"}
+    wanted = hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    assert fingerprint(value) == wanted
 
 
 @pytest.mark.parametrize("value", ["a" * 3 * LARGE, {"b": ["c" * 2 * LARGE, "d", 1.5]}, [None]])

@@ -15,7 +15,7 @@ WHOLE = [
     "shutdown",
     "start_failure",
 ]
-PARTS = {"large_texts": ["joined", "replaced", "shortened", "digest", "json_length"]}
+PARTS = {"large_texts": ["joined", "replaced", "fingerprint", "_digest", "json_length"]}
 
 
 def source(service: str, module: str, name: str | None = None) -> str:

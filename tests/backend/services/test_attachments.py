@@ -10,8 +10,11 @@ from backend.errors import StorageFull
 from backend.heavy import LARGE
 from backend.services.attachments import Attachments
 from backend.store.outputs.local import LocalOutputStore
-from tests.backend.making import a_task
-from tests.backend.services.working import FullDisk
+from backend.store.sqlite.store import SQLiteTaskStore
+from backend.tasks import TaskState
+from tests.backend.gpu_service import GPUService
+from tests.backend.making import a_task, queued
+from tests.backend.services.working import FullDisk, Working, ended
 
 IMAGE = "ab" * LARGE
 
@@ -73,3 +76,29 @@ async def test_only_what_has_attachments_is_discarded(
     assert len(await outputs.folders()) == 1
     await attachments.discard(a_task("t1", attachments=attached))
     assert await outputs.folders() == []
+
+
+async def test_large_parameters_are_sent_with_the_others(
+    store: SQLiteTaskStore, outputs: LocalOutputStore, gpu: GPUService, working: Working
+) -> None:
+    params = {"prompt": "ü", "image": "A" * 300_000, "faces": ["B" * 300_000, "c"]}
+    small, attached = await Attachments(outputs).detach("t1", params)
+    assert len(attached) == 2
+    await queued(store, params=small, attachments=attached)
+    async with working():
+        assert (await ended(store)).state is TaskState.DONE
+    assert gpu.jobs[0].sent["params"] == params
+    sent = gpu.put.calls.last.request
+    assert int(sent.headers["Content-Length"]) == len(sent.content)
+
+
+async def test_task_whose_files_are_gone_fails_and_says_so(
+    store: SQLiteTaskStore, outputs: LocalOutputStore, gpu: GPUService, working: Working
+) -> None:
+    small, attached = await Attachments(outputs).detach("t1", {"image": "A" * 300_000})
+    await outputs.remove("t1")
+    await queued(store, params=small, attachments=attached)
+    async with working():
+        task = await ended(store)
+    assert (task.state, task.error_code) == (TaskState.FAILED, "attachment_lost")
+    assert not gpu.jobs

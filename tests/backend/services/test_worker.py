@@ -5,7 +5,6 @@ import httpx
 import pytest
 
 from backend.clients.gpu_client import GPUClient
-from backend.services.attachments import Attachments
 from backend.services.attempt import AttemptRunner
 from backend.services.gpu_services import GPUService as Service
 from backend.services.gpu_services import GPUServices
@@ -310,29 +309,3 @@ async def test_url_that_is_none_does_not_stop_the_worker(
             await eventually(lambda: "set GPU_SERVICE_URL" in caplog.text)
             assert worker.alive
     assert (await kept(store)).state is TaskState.QUEUED
-
-
-async def test_large_parameters_are_sent_with_the_others(
-    store: SQLiteTaskStore, outputs: LocalOutputStore, gpu: GPUService, working: Working
-) -> None:
-    params = {"prompt": "ü", "image": "A" * 300_000, "faces": ["B" * 300_000, "c"]}
-    small, attached = await Attachments(outputs).detach("t1", params)
-    assert len(attached) == 2
-    await queued(store, params=small, attachments=attached)
-    async with working():
-        assert (await ended(store)).state is TaskState.DONE
-    assert gpu.jobs[0].sent["params"] == params
-    sent = gpu.put.calls.last.request
-    assert int(sent.headers["Content-Length"]) == len(sent.content)
-
-
-async def test_task_whose_files_are_gone_fails_and_says_so(
-    store: SQLiteTaskStore, outputs: LocalOutputStore, gpu: GPUService, working: Working
-) -> None:
-    small, attached = await Attachments(outputs).detach("t1", {"image": "A" * 300_000})
-    await outputs.remove("t1")
-    await queued(store, params=small, attachments=attached)
-    async with working():
-        task = await ended(store)
-    assert (task.state, task.error_code) == (TaskState.FAILED, "attachment_lost")
-    assert not gpu.jobs
