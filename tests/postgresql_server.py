@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from tests.ports import free_port
 
 REQUIRED = "REQUIRE_POSTGRESQL"
 """The variable that makes a machine without PostgreSQL fail instead of passing these tests over."""
@@ -34,7 +35,7 @@ class PostgreSQLServer:
         self._folder = folder
         self._account = account
         self._databases = 0
-        self.port = _free_port()
+        self.port = free_port()
 
     def create(self) -> None:
         """Make its files."""
@@ -121,9 +122,3 @@ def _programs() -> Path | None:
     installed = list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     newest = max(installed, key=lambda path: int(path.parts[-3]), default=None)
     return newest.parent if newest is not None else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

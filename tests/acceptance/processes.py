@@ -1,7 +1,6 @@
 """The real programs, as an operator starts them: real processes, real ports, real signals."""
 
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -15,17 +14,11 @@ from typing import Any
 import httpx
 
 from tests.checkout import clean_environment
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE = 45.0
 """Seconds. Only a broken program meets it."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(check: Callable[[], Any], seconds: float = DEADLINE) -> Any:

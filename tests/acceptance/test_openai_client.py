@@ -9,8 +9,9 @@ import openai
 import pytest
 from PIL import Image
 
-from tests.acceptance.processes import eventually, free_port, pair
+from tests.acceptance.processes import eventually, pair
 from tests.backend.making import picture
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

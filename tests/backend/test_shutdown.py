@@ -15,9 +15,10 @@ import httpx
 import pytest
 
 from backend.shutdown import on_stop_signal
-from tests.acceptance.processes import ROOT, Pair, Program, free_port, pair
+from tests.acceptance.processes import ROOT, Pair, Program, pair
 from tests.acceptance.processes import eventually as sooner_or_later
 from tests.conditions import eventually
+from tests.ports import free_port
 
 BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 

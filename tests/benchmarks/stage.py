@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.acceptance.processes import ROOT, Program, eventually, free_port
+from tests.acceptance.processes import ROOT, Program, eventually
+from tests.ports import free_port
 
 ELSEWHERE = "elsewhere"
 """The workflow that only the second GPU service has."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from tests.acceptance.processes import ROOT, Pair, Program, eventually, free_port, pair
+from tests.acceptance.processes import ROOT, Pair, Program, eventually, pair
+from tests.ports import free_port
 
 SHIPPED = ROOT / "gpu_server" / "workflows"
 HOSTILE = "<img src=x onerror=alert(1)>"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tests.acceptance.processes import ROOT, Program, eventually, free_port
+from tests.acceptance.processes import ROOT, Program, eventually
+from tests.ports import free_port
 from tests.postgresql_server import PostgreSQLServer, postgresql_server
 
 

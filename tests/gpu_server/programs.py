@@ -1,7 +1,6 @@
 """The real program in a process of its own, on a free port."""
 
 import asyncio
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
@@ -29,13 +28,6 @@ class Program:
     async def exit_code(self, seconds: float = 5.0) -> int:
         """How it ended; TimeoutError where it has not within `seconds`."""
         return await asyncio.wait_for(self.process.wait(), seconds)
-
-
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -10,8 +10,9 @@ import pytest
 
 from tests.fake_comfyui.state import FakeComfyUI
 from tests.gpu_server.jobs import Jobs
-from tests.gpu_server.programs import Program, free_port, program
+from tests.gpu_server.programs import Program, program
 from tests.gpu_server.serving import SHIPPED
+from tests.ports import free_port
 
 
 @asynccontextmanager

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from tests.gpu_server.programs import free_port, program
+from tests.gpu_server.programs import program
 from tests.gpu_server.serving import NOBODY
+from tests.ports import free_port
 
 PLACEHOLDER = {"status": "done", "image": "dummy_base64_placeholder", "error": None}
 

@@ -9,7 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tests.acceptance.startup.workspace import SERVICES, Workspace, is_alive, is_free, wait_until
+from tests.acceptance.startup.workspace import SERVICES, Workspace, is_alive, wait_until
+from tests.ports import is_free
 
 
 def pids(workspace: Workspace) -> list[int]:

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tests.acceptance.processes import Program
-from tests.acceptance.startup.workspace import REPOSITORY, Workspace, free_port
+from tests.acceptance.startup.workspace import REPOSITORY, Workspace
+from tests.ports import free_port
 
 LINE = re.compile(r"( ok |warn|FAIL)  (\S+( \S+)*) {1,}(.+)|                      -> .+")
 MODEL = "another-model.safetensors"

@@ -16,11 +16,11 @@ from tests.acceptance.startup.workspace import (
     REPOSITORY,
     SERVICES,
     Workspace,
-    free_port,
     is_alive,
     wait_until,
 )
 from tests.certificates import Authority
+from tests.ports import free_port
 
 TASKS = 21
 

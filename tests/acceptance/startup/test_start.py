@@ -10,7 +10,8 @@ from threading import Thread
 import httpx
 import pytest
 
-from tests.acceptance.startup.workspace import SERVICES, Workspace, command_of, free_port
+from tests.acceptance.startup.workspace import SERVICES, Workspace, command_of
+from tests.ports import free_port
 
 
 def test_both_services_answer_their_health_checks(running: Workspace) -> None:

@@ -2,11 +2,9 @@
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +15,7 @@ import httpx
 from backend.config import Settings as BackendSettings
 from gpu_server.config import Settings as GpuSettings
 from tests.acceptance.startup.prepared_python import write_interpreter
+from tests.ports import free_port, is_free
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SERVICES = ("gpu_server", "backend")
@@ -32,25 +31,6 @@ OURS = {
     "no_color",
     "virtual_env",
 }
-
-
-def is_free(port: int) -> bool:
-    """Whether nobody listens on a port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port() -> int:
-    """A free port, below those that outgoing connections take."""
-    while True:
-        port = random.randint(20000, 32000)
-        if is_free(port):
-            return port
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.conditions import eventually
-from tests.gpu_server.programs import free_port
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 20.0

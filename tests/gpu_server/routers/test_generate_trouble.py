@@ -11,8 +11,8 @@ import pytest
 from tests.fake_comfyui.running import running_fake
 from tests.fake_comfyui.state import FakeComfyUI
 from tests.gpu_server.comfyui.freezing import freezing_proxy
-from tests.gpu_server.programs import free_port
 from tests.gpu_server.serving import NOBODY, Service, picture, problem, running
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
