@@ -71,8 +71,10 @@ class LogFile(logging.Handler):
             self.handleError(record)
 
     def close(self) -> None:
-        """Leave the file as it is."""
+        """Leave the file, and the descriptors, as they are: also what tends it does so."""
+        self.acquire()
         self._closed_for_good = True
+        self.release()
         self._wake.set()
         super().close()
 
@@ -174,6 +176,8 @@ class LogFile(logging.Handler):
     def _look(self) -> None:
         self.acquire()
         try:
+            if self._closed_for_good:
+                return
             self._make_room(0)
             self._prune()
             written = self._inode

@@ -119,6 +119,28 @@ def test_line_that_is_too_long_is_written_all_the_same(tmp_path: Path) -> None:
     assert numbers(path) == [1, 2]
 
 
+def test_closed_one_touches_nothing_more(tmp_path: Path) -> None:
+    """Its descriptor may be somebody else's by then."""
+    looks, may_look = threading.Event(), threading.Event()
+
+    class Slow(LogFile):
+        def _look(self) -> None:
+            looks.set()
+            assert may_look.wait(45)
+            super()._look()
+
+    path = tmp_path / "a.log"
+    path.write_text(f"{line(1)}\n")
+    with path.open("ab") as file:
+        handler = Slow(path, SIZE // 2, 5, (file.fileno(),))
+        tending = next(each for each in threading.enumerate() if each.name == "log a.log")
+        assert looks.wait(45)
+        handler.close()
+        may_look.set()
+        tending.join()
+        assert (numbers(path), parts(path)) == ([1], [])
+
+
 def test_what_was_there_before_stays_and_counts(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_text("".join(f"{line(number)}\n" for number in range(10)))
