@@ -1,6 +1,5 @@
 """The logs of the real programs: a task's whole story, and a bound that holds."""
 
-import gzip
 import json
 import re
 import signal
@@ -16,6 +15,7 @@ from typing import Any
 import httpx
 
 from tests.acceptance.processes import Pair, eventually, pair
+from tests.log_parts import all_compressed, parts, size_of, written
 
 REQUEST_ID = "story-1"
 TRACE = "ab" * 16
@@ -160,27 +160,13 @@ def test_log_is_bounded_while_the_process_runs(tmp_path: Path) -> None:
             for number in range(240):
                 client.request("GET", f"/nowhere?n={number:04}&x={'x' * 50_000}")
                 client.getresponse().read()
-                sizes = [each.stat().st_size for each in _parts(log)]
-                assert sum(sizes) <= 3 * MEGABYTE
-        eventually(lambda: [each.suffix for each in _parts(log)] == [".gz", ".gz", ".log"])
-        text = "".join(map(_text, _parts(log)))
+                assert size_of(log) <= 3 * MEGABYTE
+        eventually(lambda: all_compressed(log))
+        assert len(parts(log)) == 2
+        text = written(log)
         programs.backend.signal(signal.SIGTERM)
     numbers = [int(each) for each in re.findall(r"\?n=(\d{4})&x=x{50000} ", text)]
     assert numbers == list(range(numbers[0], 240))
     assert len(numbers) > 40
     # What comes last is in the file of that name, past Python's own streams, too.
     assert "Finished server process" in log.read_text()
-
-
-def _parts(log: Path) -> list[Path]:
-    """The oldest first, the file itself last; what goes meanwhile is looked for anew."""
-    while True:
-        parts = sorted(log.parent.glob(f"{log.name}.2*Z")) + sorted(
-            log.parent.glob(f"{log.name}.2*Z.gz")
-        )
-        if all(each.exists() for each in parts):
-            return [*sorted(parts), log]
-
-
-def _text(part: Path) -> str:
-    return gzip.decompress(part.read_bytes()).decode() if part.suffix == ".gz" else part.read_text()

@@ -1,6 +1,5 @@
 """The log file: bounded, compressed, and not a line lost, whoever writes to it."""
 
-import gzip
 import logging
 import os
 import re
@@ -16,6 +15,7 @@ import pytest
 
 from backend.log_file import LogFile, stdout_file
 from tests.acceptance.processes import eventually
+from tests.log_parts import all_compressed, parts, size_of, text_of, written
 
 ROOT = Path(__file__).resolve().parents[2]
 LINE = re.compile(r"line (\d{6}) x+")
@@ -39,43 +39,11 @@ def line(number: int) -> str:
     return f"line {number:06} ".ljust(SIZE - 1, "x")
 
 
-def parts(path: Path) -> list[Path]:
-    """Each once: a process may end while it compresses one, or before it removes what it did."""
-    found = sorted(each for each in path.parent.glob(f"{path.name}.2*") if each.suffix != ".tmp")
-    return [each for each in found if Path(f"{each}.gz") not in found]
-
-
-def text_of(path: Path) -> str:
-    return gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
-
-
-def written(path: Path) -> list[str]:
-    """All lines that are there; what is compressed meanwhile is looked for anew."""
-    while True:
-        try:
-            return [each for file in [*parts(path), path] for each in text_of(file).splitlines()]
-        except FileNotFoundError:
-            continue
-
-
 def numbers(path: Path) -> list[int]:
     """Of all lines that are there, in order; each of them whole."""
-    matches = [LINE.fullmatch(each) for each in written(path)]
+    matches = [LINE.fullmatch(each) for each in written(path).splitlines()]
     assert all(matches)
     return [int(match[1]) for match in matches if match]
-
-
-def size_of(folder: Path) -> int:
-    """Of all that is in it; what is renamed or removed meanwhile is looked at anew."""
-    while True:
-        try:
-            return sum(each.stat().st_size for each in folder.iterdir())
-        except FileNotFoundError:
-            continue
-
-
-def all_compressed(path: Path) -> bool:
-    return all(each.suffix == ".gz" for each in parts(path)) and not list(path.parent.glob("*.tmp"))
 
 
 def test_no_line_is_lost_or_cut(tmp_path: Path) -> None:
@@ -95,7 +63,7 @@ def test_disk_is_bounded_however_much_is_written(tmp_path: Path) -> None:
         for number in range(50_000):
             write(number)
             if number % 1000 == 0:
-                assert size_of(tmp_path) <= 8000 * SIZE
+                assert size_of(path) <= 8000 * SIZE
         eventually(lambda: all_compressed(path))
         assert len(parts(path)) == 7
     kept = numbers(path)
@@ -269,9 +237,9 @@ def test_all_that_a_process_says_is_there(tmp_path: Path) -> None:
     )
     assert len(parts(path)) > 5
     for kind in ("logged", "printed", "native"):
-        found = [each for each in written(path) if f"{kind} " in each]
+        found = [each for each in written(path).splitlines() if f"{kind} " in each]
         assert [int(each.rpartition(" ")[2]) for each in found] == list(range(500))
-    assert len(written(path)) == 1500
+    assert len(written(path).splitlines()) == 1500
 
 
 def test_what_bypasses_logging_counts(tmp_path: Path) -> None:
@@ -330,4 +298,4 @@ def test_only_a_file_is_rotated() -> None:
 def test_no_bound_is_no_rotation(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     run("print(handler)\nfor n in range(200): log.info('logged %d', n)", path, max_bytes=0)
-    assert (len(written(path)), parts(path)) == (201, [])
+    assert (len(written(path).splitlines()), parts(path)) == (201, [])
