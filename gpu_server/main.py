@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 # Started from inside this folder, as the specification has it, the package is one level up.
@@ -107,6 +109,12 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
+@cache
+def _usual_authorities() -> ssl.SSLContext:
+    """Whose certificates are believed; read once in a process, as it takes some 40 ms."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 @asynccontextmanager
 async def _running(settings: Settings, counted: ServiceMetrics) -> AsyncIterator[ServiceState]:
     """Everything that a running service holds, opened in order and closed in reverse."""
@@ -114,7 +122,9 @@ async def _running(settings: Settings, counted: ServiceMetrics) -> AsyncIterator
         tls = TLS(running_server(), settings.tls_cert_file, settings.tls_key_file)
         await stack.enter_async_context(tls)
         # trust_env: a proxy for the world outside is none for ComfyUI beside us.
-        http = httpx.AsyncClient(timeout=COMFYUI_TIMEOUT, trust_env=False)
+        http = httpx.AsyncClient(
+            timeout=COMFYUI_TIMEOUT, trust_env=False, verify=_usual_authorities()
+        )
         api = ComfyUIAPI(await stack.enter_async_context(http), settings.comfyui_api_url)
         definitions = NodeDefinitions(api, settings.object_info_path)
         folder = WorkflowFolder(settings.workflows_path)

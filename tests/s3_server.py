@@ -8,6 +8,8 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests import plain_http
+
 HOST = "127.0.0.1"
 FOR_EVER = b"inf"
 
@@ -50,7 +52,7 @@ class S3Server:
             self._call("POST", "/moto-api/reset-auth", FOR_EVER)
 
     def _call(self, method: str, path: str, content: bytes = b"") -> httpx.Response:
-        with httpx.Client(trust_env=False) as client:
+        with plain_http.Client() as client:
             reply = client.request(method, self.url + path, content=content)
         return reply.raise_for_status()
 

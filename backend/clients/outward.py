@@ -3,6 +3,7 @@
 import httpx
 
 from backend.clients.guard import Guard
+from backend.clients.trust import usual_authorities
 
 NO_REUSE = httpx.Limits(max_connections=100, max_keepalive_connections=0)
 """A connection to an address belongs to one name: another's at the same address is not its."""
@@ -16,7 +17,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, guard: Guard, inner: httpx.AsyncBaseTransport | None = None) -> None:
         self._guard = guard
-        self._inner = inner or httpx.AsyncHTTPTransport(trust_env=False, limits=NO_REUSE)
+        self._inner = inner or httpx.AsyncHTTPTransport(
+            verify=usual_authorities(), trust_env=False, limits=NO_REUSE
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Tries the addresses in their order."""

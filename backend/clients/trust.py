@@ -1,19 +1,26 @@
 """Whose certificates are believed."""
 
 import ssl
+from functools import cache
 
 import httpx
 
 from backend.errors import TLSUnusable
 
 
-def trust_in(ca_file: str) -> ssl.SSLContext | bool:
+@cache
+def usual_authorities() -> ssl.SSLContext:
+    """What a client's `verify` takes; read once in a process, as it takes some 40 ms."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def trust_in(ca_file: str) -> ssl.SSLContext:
     """What a client's `verify` takes: the usual authorities, and those of the file, if any.
 
     It may hold a private authority, or a service's own self-signed certificate. Raises TLSUnusable.
     """
     if not ca_file:
-        return True
+        return usual_authorities()
     context = httpx.create_ssl_context(trust_env=False)
     # Python 3.13 refuses what most private authorities write.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

@@ -6,9 +6,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.acceptance.processes import Program, eventually, pair
 
 ON_A_SMALL_DISK = """
@@ -84,7 +84,7 @@ def test_full_disk_refuses_new_tasks_keeps_the_old_and_recovers_by_itself(tmp_pa
         refused = programs.generate({"mode": "free"})
         assert refused.json()["code"] == "storage_full"
         assert "MIN_FREE_MB" in refused.json()["detail"]
-        ready = httpx.get(f"{backend.url}/readyz", trust_env=False)
+        ready = plain_http.get(f"{backend.url}/readyz")
         assert (ready.status_code, ready.json()["reasons"][0]["check"]) == (503, "disk")
         programs.gpu_server.start()
         assert programs.ended(first)["status"] == "done"

@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.acceptance.processes import ROOT, Pair, eventually, pair
 
 
@@ -25,7 +25,7 @@ def keys(programs: Pair, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def status(programs: Pair, secret: str | None = None) -> int:
     headers = {"Authorization": f"Bearer {secret}"} if secret else {}
     url = f"{programs.backend.url}/tasks"
-    return httpx.get(url, headers=headers, trust_env=False).status_code
+    return plain_http.get(url, headers=headers).status_code
 
 
 def test_key_is_made_used_listed_and_revoked_while_the_backend_runs(tmp_path: Path) -> None:

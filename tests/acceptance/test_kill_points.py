@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import plain_http
 from tests.acceptance.killing import POINTS
 from tests.acceptance.processes import DEADLINE, ROOT, Pair, Program, eventually, pair
 
@@ -54,7 +55,7 @@ def backend(programs: Pair, tmp_path: Path, point: str) -> Iterator[Program]:
 def send(backend: Program) -> str | None:
     """The id of the task, or None where the backend died over it."""
     try:
-        reply = httpx.post(f"{backend.url}/generate", json=BODY, headers=KEY, trust_env=False)
+        reply = plain_http.post(f"{backend.url}/generate", json=BODY, headers=KEY)
     except httpx.TransportError:
         return None
     assert reply.status_code == 200
@@ -63,7 +64,7 @@ def send(backend: Program) -> str | None:
 
 def executions(programs: Pair) -> int:
     """How many prompts ComfyUI has finished."""
-    history = httpx.get(f"{programs.comfyui.url}/history", trust_env=False).json()
+    history = plain_http.get(f"{programs.comfyui.url}/history").json()
     return len(history)
 
 
@@ -79,8 +80,8 @@ def test_task_is_done_once_whatever_was_killed(
     second = send(backend)  # As a careful client does: with the same key.
     assert second == first if first else second is not None
     url = f"{backend.url}/tasks/{second}"
-    eventually(lambda: httpx.get(url, trust_env=False).json()["status"] == "done")
-    task = httpx.get(url, trust_env=False).json()
+    eventually(lambda: plain_http.get(url).json()["status"] == "done")
+    task = plain_http.get(url).json()
     assert task["image"] is not None
     assert executions(programs) - before == 1
     assert backend.signal(signal.SIGTERM) == 0

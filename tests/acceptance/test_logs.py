@@ -12,8 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from tests import plain_http
 from tests.acceptance.processes import Pair, eventually, pair
 from tests.log_parts import all_compressed, parts, size_of, written
 
@@ -100,7 +99,7 @@ def test_one_grep_of_its_id_tells_a_task_s_story(tmp_path: Path) -> None:
     with receiver() as hook, pair(tmp_path, engine="comfyui", comfyui=comfyui) as programs:
         programs.backend.environment["OUTBOUND_ALLOW"] = "127.0.0.1"
         task_id = with_a_story(programs, hook)
-        history = httpx.get(f"{programs.comfyui.url}/history", trust_env=False).json()
+        history = plain_http.get(f"{programs.comfyui.url}/history").json()
         texts = logs(programs)
     stories = [[line for line in text.splitlines() if task_id in line] for text in texts]
     assert missing(BACKEND_STORY, stories[0]) == []
@@ -132,7 +131,7 @@ def test_every_line_is_json_where_that_is_asked_for(tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", programs.backend.port)) as connection:
             connection.sendall(b"\x16\x03\x01 is no HTTP\r\n\r\n")
             assert b" 400 " in connection.recv(1000)
-        httpx.get(f"{programs.backend.url}/tasks?key={KEY}", trust_env=False)
+        plain_http.get(f"{programs.backend.url}/tasks?key={KEY}")
         for program in (programs.backend, programs.gpu_server):
             program.signal(signal.SIGTERM)
         records = [json.loads(line) for line in "".join(logs(programs)).splitlines()]

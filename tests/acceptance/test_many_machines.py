@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 
+from tests import plain_http
 from tests.acceptance.processes import Program, eventually
 from tests.chaos.fleet import Fleet, postgresql_fleet
 from tests.exposition import Exported
@@ -28,15 +28,13 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def submit(backend: Program, **headers: str) -> str:
-    reply = httpx.post(
-        f"{backend.url}/generate", json=SELFTEST, headers=headers, trust_env=False, timeout=30
-    )
+    reply = plain_http.post(f"{backend.url}/generate", json=SELFTEST, headers=headers, timeout=30)
     assert reply.status_code == 200, reply.text
     return str(reply.json()["task_id"])
 
 
 def shown(backend: Program, task_id: str) -> dict[str, Any]:
-    answer: dict[str, Any] = httpx.get(f"{backend.url}/tasks/{task_id}", trust_env=False).json()
+    answer: dict[str, Any] = plain_http.get(f"{backend.url}/tasks/{task_id}").json()
     return answer
 
 
@@ -101,11 +99,10 @@ def test_waiting_client_of_one_backend_hears_of_the_end_that_a_worker_brought(
     fleet: Fleet,
 ) -> None:
     for backend in fleet.backends:
-        reply = httpx.post(
+        reply = plain_http.post(
             f"{backend.url}/generate",
             json=SELFTEST,
             headers={"Prefer": "wait=20"},
-            trust_env=False,
             timeout=30,
         )
         assert (reply.status_code, reply.json()["status"]) == (200, "done")
@@ -119,22 +116,20 @@ def test_requests_are_refused_while_the_database_is_away_and_taken_when_it_is_ba
     before = submit(backend)
     ended(backend, before)
     fleet.database.stop()
-    reply = httpx.post(f"{backend.url}/generate", json=SELFTEST, trust_env=False, timeout=30)
+    reply = plain_http.post(f"{backend.url}/generate", json=SELFTEST, timeout=30)
     assert (reply.status_code, reply.json()["code"]) == (503, "storage_unavailable")
     assert "Retry-After" in reply.headers
     assert "secret" not in reply.text
-    assert httpx.get(f"{backend.url}/readyz", trust_env=False).status_code == 503
+    assert plain_http.get(f"{backend.url}/readyz").status_code == 503
     fleet.database.launch()
-    eventually(lambda: httpx.get(f"{backend.url}/readyz", trust_env=False).status_code == 200)
+    eventually(lambda: plain_http.get(f"{backend.url}/readyz").status_code == 200)
     assert ended(backend, submit(backend))["status"] == "done"
 
 
 def test_every_backend_tells_the_same_of_the_whole_store(fleet: Fleet) -> None:
     task_id = submit(fleet.backends[0])
     ended(fleet.backends[0], task_id)
-    seen = [
-        Exported(httpx.get(f"{each.url}/metrics", trust_env=False).text) for each in fleet.backends
-    ]
+    seen = [Exported(plain_http.get(f"{each.url}/metrics").text) for each in fleet.backends]
     assert len(seen) == 2
     for each in seen:
         assert each.value("gateway_store_up") == 1
@@ -146,7 +141,7 @@ def test_backend_without_workers_says_so(fleet: Fleet) -> None:
     backend = fleet.backends[0]
 
     def notes() -> list[str]:
-        ready = httpx.get(f"{backend.url}/readyz", trust_env=False).json()
+        ready = plain_http.get(f"{backend.url}/readyz").json()
         return [each["check"] for each in ready["notes"]]
 
     assert notes() == []

@@ -13,6 +13,7 @@ from backend.config import Settings, get_settings
 from backend.store.outputs.local import LocalOutputStore
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.utils.logging import HANDLER
+from tests import plain_http
 from tests.backend.gpu_service import GPU_URL, OTHER_URL, GPUService
 from tests.backend.serving import make_settings, serving
 from tests.conditions import eventually
@@ -79,7 +80,7 @@ async def bound_client(
 @pytest.fixture
 async def gpu_client(gpu: GPUService) -> AsyncIterator[GPUClient]:
     """A client of the GPU service with the specification's timeouts."""
-    async with httpx.AsyncClient(verify=False) as http:  # Reading certificates takes a while.
+    async with plain_http.AsyncClient() as http:  # Reading certificates takes a while.
         yield GPUClient(http, GPU_URL)
 
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from backend.shutdown import on_stop_signal
+from tests import plain_http
 from tests.acceptance.processes import ROOT, Pair, Program, pair
 from tests.acceptance.processes import eventually as sooner_or_later
 from tests.conditions import eventually
@@ -88,7 +89,7 @@ class Served(Program):
     """`APPLICATION`, which drains until `/end` is asked for."""
 
     def ask(self, path: str = "/") -> str:
-        return httpx.get(self.url + path, trust_env=False).text
+        return plain_http.get(self.url + path).text
 
     def send(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -164,7 +165,7 @@ def test_ctrl_c_once_all_is_drained_waits_for_no_request(served: Served) -> None
 
 def _broken_off(served: Served) -> None:
     with suppress(httpx.HTTPError):
-        httpx.get(f"{served.url}/hang", trust_env=False, timeout=60)
+        plain_http.get(f"{served.url}/hang", timeout=60)
 
 
 @BOTH
@@ -274,7 +275,7 @@ def test_draining_backend_says_that_it_is_not_ready_and_takes_tasks(tmp_path: Pa
         assert backend.process is not None
         backend.process.send_signal(signal.SIGTERM)
         url = f"{backend.url}/readyz"
-        sooner_or_later(lambda: httpx.get(url, trust_env=False).status_code == 503)
+        sooner_or_later(lambda: plain_http.get(url).status_code == 503)
         reply = programs.generate({"mode": "selftest"})
         assert (reply.status_code, reply.json()["status"]) == (200, "queued")
         assert backend.signal(signal.SIGTERM) == 0
@@ -297,7 +298,7 @@ def test_attempt_that_does_not_is_left_for_whoever_comes_back(tmp_path: Path) ->
         assert programs.backend.signal(signal.SIGTERM) == 0
         programs.backend.start()
         assert programs.ended(task_id)["status"] == "done"
-        history = httpx.get(f"{programs.comfyui.url}/history", trust_env=False).json()
+        history = plain_http.get(f"{programs.comfyui.url}/history").json()
         assert len(history) == 1
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from starlette.applications import Starlette
 
 from backend.clients.gpu_client import GPUClient
-from backend.clients.trust import trust_in
+from backend.clients.trust import trust_in, usual_authorities
 from backend.errors import GPUServiceUnreachable, TLSUnusable
 from backend.tls import TLS, usable
 from tests.certificates import DAY, Authority, Pair
@@ -252,4 +252,4 @@ def test_file_that_holds_no_authority_is_refused_by_its_name(
         trust_in(str(authority.issue().key))
     with pytest.raises(TLSUnusable, match=r"GPU_SERVICE_CA_FILE .* cannot be read"):
         trust_in(str(tmp_path / "none"))
-    assert trust_in("") is True
+    assert trust_in("") is usual_authorities()

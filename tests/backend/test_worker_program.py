@@ -8,6 +8,7 @@ import pytest
 
 from backend.config import Settings, get_settings
 from backend.worker import counted, main
+from tests import plain_http
 from tests.backend.serving import make_settings
 from tests.exposition import Exported
 
@@ -61,11 +62,11 @@ def test_metrics_are_told_on_their_port_while_it_works(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{port}/metrics"
     with counted(settings) as metrics:
         metrics.submitted("free")
-        seen = Exported(httpx.get(url, trust_env=False).text)
+        seen = Exported(plain_http.get(url).text)
     assert seen.value("gateway_tasks_submitted_total", mode="other") == 1
     assert seen.value("gateway_build_info", service="worker") == 1
     with pytest.raises(httpx.ConnectError):
-        httpx.get(url, trust_env=False)
+        plain_http.get(url)
 
 
 def test_port_of_somebody_else_is_told_in_one_line(

@@ -29,8 +29,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import httpx
-
+from tests import plain_http
 from tests.benchmarks.filled import fill
 from tests.benchmarks.load import Load, burst
 from tests.benchmarks.stage import ELSEWHERE, Stage, stage, stopped
@@ -69,7 +68,7 @@ class Measured:
 
     async def pick_up(self, url: str, tasks: int) -> None:
         """Some tasks, each sent when the one before it has ended."""
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
+        async with plain_http.AsyncClient(base_url=url, timeout=60) as http:
             for number in range(tasks + 1):
                 sent = time.time()
                 reply = await http.post("/generate", json=PICKED_UP, headers={"Prefer": "wait=30"})

@@ -26,6 +26,7 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests import plain_http
 from tests.acceptance.processes import pair
 
 SIZES = (64, 1024)
@@ -136,7 +137,7 @@ async def measure(job: Job, size: int, jobs: int, in_flight: int, into: Measured
 async def compare(comfyui: str, backend: str, jobs: int, rounds: int) -> None:
     """Both ways, for each size and each number of jobs in flight."""
     limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(timeout=120, limits=limits, trust_env=False) as http:
+    async with plain_http.AsyncClient(timeout=120, limits=limits) as http:
         direct, gateway = DirectClient(http, comfyui), GatewayClient(http, backend)
         async with direct.connected() as socket:
             listening = asyncio.create_task(direct.listen(socket))

@@ -21,9 +21,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 from PIL import Image
 
+from tests import plain_http
 from tests.acceptance.processes import Pair, eventually, pair
 
 FILES = 20_000
@@ -131,7 +131,7 @@ class Pressure:
         statuses: list[int] = []
 
         async def send() -> None:
-            async with httpx.AsyncClient(trust_env=False, timeout=120) as client:
+            async with plain_http.AsyncClient(timeout=120) as client:
                 while True:
                     reply = await client.post(
                         f"{self._programs.backend.url}/generate",

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
+from tests import plain_http
 from tests.acceptance.processes import ROOT, Program, eventually
 from tests.ports import free_port
 
@@ -51,7 +50,7 @@ class Stage:
             shutil.rmtree(self.data)
 
     def _knows_all_modes(self) -> bool:
-        modes = httpx.get(f"{self.backend.url}/modes", trust_env=False).json()["modes"]
+        modes = plain_http.get(f"{self.backend.url}/modes").json()["modes"]
         return {"free", "selftest", ELSEWHERE} <= {each["mode"] for each in modes}
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from tests import plain_http
 from tests.acceptance.processes import ROOT, Pair, Program, eventually, pair
 from tests.ports import free_port
 
@@ -37,7 +36,7 @@ class Gateway:
 
     def ask(self, method: str, path: str, **how: Any) -> Any:
         """What the backend answers, which is no error."""
-        reply = httpx.request(method, self.url + path, timeout=30, trust_env=False, **how)
+        reply = plain_http.request(method, self.url + path, timeout=30, **how)
         assert reply.status_code < 400, reply.text
         return reply.json()
 
@@ -76,16 +75,15 @@ class Gateway:
     @property
     def comfyui_is_idle(self) -> bool:
         """Whether nothing runs or waits in it."""
-        queue = httpx.get(f"{self.programs.comfyui.url}/queue", trust_env=False).json()
+        queue = plain_http.get(f"{self.programs.comfyui.url}/queue").json()
         return not queue["queue_running"] and not queue["queue_pending"]
 
     def comfyui_uploads(self) -> list[bytes]:
         """Each picture that ComfyUI was sent."""
         url = self.programs.comfyui.url
-        sent = httpx.get(f"{url}/fake/state", trust_env=False).json()["uploads"]
+        sent = plain_http.get(f"{url}/fake/state").json()["uploads"]
         return [
-            httpx.get(f"{url}/view", params=each, trust_env=False).raise_for_status().content
-            for each in sent
+            plain_http.get(f"{url}/view", params=each).raise_for_status().content for each in sent
         ]
 
     def beside(self, name: str, **environment: str) -> Program:
@@ -103,12 +101,12 @@ class Gateway:
 
     def _control(self, body: dict[str, list[str] | str]) -> None:
         url = f"{self.programs.comfyui.url}/fake/faults"
-        httpx.post(url, json=body, trust_env=False).raise_for_status()
+        plain_http.post(url, json=body).raise_for_status()
 
 
 def knows_modes(url: str) -> bool:
     """Whether a backend has heard from its GPU service."""
-    return bool(httpx.get(f"{url}/modes", trust_env=False).json()["modes"])
+    return bool(plain_http.get(f"{url}/modes").json()["modes"])
 
 
 def workflows(folder: Path) -> Path:

@@ -4,11 +4,11 @@ import io
 import re
 from typing import Any
 
-import httpx
 import pytest
 from PIL import Image
 from playwright.async_api import Page, expect
 
+from tests import plain_http
 from tests.browser.gateway import ABSENT, ABSENT_NODE, HOSTILE, Gateway
 from tests.browser.guard import Guard
 from tests.browser.pictures import landscape
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 def told_by_the_api(services: Gateway, body: dict[str, Any]) -> str:
     """What it says against a request."""
-    reply = httpx.post(f"{services.url}/generate", json=body, trust_env=False)
+    reply = plain_http.post(f"{services.url}/generate", json=body)
     assert reply.status_code == 422
     return str(reply.json()["detail"])
 

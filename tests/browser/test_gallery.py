@@ -4,11 +4,11 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from tests import plain_http
 from tests.acceptance.processes import eventually
 from tests.browser.gallery import varied
 from tests.browser.gateway import Gateway, knows_modes
@@ -162,7 +162,7 @@ def make_elsewhere(url: str, prompt: str) -> None:
     """As another client does, to its end."""
     body = {"mode": "free", "prompt": prompt, "extra_params": {"width": 64, "height": 64}}
     wait = {"Prefer": "wait=30"}
-    reply = httpx.post(f"{url}/generate", json=body, headers=wait, timeout=40, trust_env=False)
+    reply = plain_http.post(f"{url}/generate", json=body, headers=wait, timeout=40)
     assert reply.json()["status"] == "done"
 
 

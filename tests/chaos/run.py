@@ -14,6 +14,7 @@ import anyio
 import httpx
 from PIL import Image
 
+from tests import plain_http
 from tests.chaos.executions import Repeat, clock, read_executions, repeats
 from tests.chaos.fleet import Fleet, embedded_fleet, postgresql_fleet
 from tests.chaos.kills import Killer, outage, plan_kills
@@ -64,7 +65,7 @@ class Chaos:
         begun, deadline = time.monotonic(), self.plan.deadline
         limits = httpx.Limits(max_connections=None)
         supervising = asyncio.create_task(self.killer.supervise(), name="supervisor")
-        async with httpx.AsyncClient(trust_env=False, timeout=10, limits=limits) as http:
+        async with plain_http.AsyncClient(timeout=10, limits=limits) as http:
             clients = Clients(http, self.fleet.urls, self.seen)
             with anyio.move_on_after(deadline) as scope:
                 await asyncio.gather(self.killer.run(), clients.run(self.orders))

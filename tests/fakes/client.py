@@ -14,6 +14,7 @@ from PIL import Image
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests import plain_http
 from tests.fake_comfyui.running import running_fake
 from tests.fake_comfyui.state import FakeComfyUI
 from tests.fakes.graphs import Graph
@@ -131,7 +132,7 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def client_of(fake: FakeComfyUI) -> AsyncIterator[Client]:
-    async with httpx.AsyncClient(base_url=fake.url, timeout=SECONDS, trust_env=False) as http:
+    async with plain_http.AsyncClient(base_url=fake.url, timeout=SECONDS) as http:
         yield Client(fake, http)
 
 

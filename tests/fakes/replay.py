@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 from PIL import Image
 
+from tests import plain_http
 from tests.fake_comfyui.recorded import Json, recording
 from tests.fake_comfyui.running import running_fake
 from tests.fake_comfyui.state import FakeComfyUI
@@ -82,7 +83,7 @@ async def replay(version: str) -> dict[str, Entries]:
         client_id = scenarios["discovery"][0]["ws"]["data"]["sid"]
         features = {"supports_preview_metadata": True}
         async with (
-            httpx.AsyncClient(base_url=fake.url, timeout=SECONDS, trust_env=False) as http,
+            plain_http.AsyncClient(base_url=fake.url, timeout=SECONDS) as http,
             listening(fake, client_id, features) as listener,
         ):
             player = Player(version, fake, http, listener)

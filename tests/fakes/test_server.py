@@ -5,12 +5,12 @@ import io
 import signal
 import sys
 
-import httpx
 import pytest
 from PIL import Image
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from tests import plain_http
 from tests.fake_comfyui.running import running_fake
 from tests.fakes.client import DIRECT, SECONDS, fresh, listening
 from tests.fakes.graphs import image_graph, sampling_graph
@@ -166,7 +166,7 @@ async def test_command_line_announces_its_address_and_ends_on_sigterm() -> None:
     line = (await asyncio.wait_for(program.stdout.readline(), 10)).decode().strip()
     announced, _, url = line.rpartition(" ")
     try:
-        async with httpx.AsyncClient(base_url=url, timeout=SECONDS, trust_env=False) as http:
+        async with plain_http.AsyncClient(base_url=url, timeout=SECONDS) as http:
             stats = (await http.get("/system_stats")).json()
             models = (await http.get("/models/checkpoints")).json()
             state = (await http.get("/fake/state")).json()

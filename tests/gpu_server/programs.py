@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from tests import plain_http
 from tests.checkout import clean_environment
 from tests.conditions import eventually
 
@@ -51,7 +52,7 @@ async def program(
             stderr=asyncio.subprocess.STDOUT,
         )
     url = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as http:
+    async with plain_http.AsyncClient(base_url=url, timeout=30) as http:
 
         async def answers() -> bool:
             assert process.returncode is None, log.read_text()

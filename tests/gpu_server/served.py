@@ -12,6 +12,7 @@ import uvicorn
 
 from gpu_server.config import Engine
 from gpu_server.main import create_app
+from tests import plain_http
 from tests.fake_comfyui.running import EmbeddedServer
 from tests.fake_comfyui.server import listener
 from tests.gpu_server.serving import settings
@@ -31,7 +32,7 @@ async def served(comfyui_api_url: str, **given: Any) -> AsyncIterator[httpx.Asyn
         serving = asyncio.create_task(server.serve(sockets=[bound]), name="gpu-service")
         try:
             await asyncio.wait_for(server.listening.wait(), 10)
-            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as http:
+            async with plain_http.AsyncClient(base_url=url, timeout=10) as http:
                 yield http
         finally:
             server.stopping.set()

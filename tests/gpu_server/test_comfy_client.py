@@ -20,6 +20,7 @@ from gpu_server.config import Engine
 from gpu_server.errors import ComfyUIUnavailable, WorkflowNotFound
 from gpu_server.main import _engine
 from gpu_server.workflows.folder import WorkflowFolder
+from tests import plain_http
 from tests.fake_comfyui.state import FakeComfyUI
 from tests.gpu_server.serving import NOBODY, settings
 
@@ -30,7 +31,7 @@ async def client(engine: Engine, **given: Any) -> AsyncIterator[ComfyClient]:
     chosen = settings(generation_engine=engine, **given)
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        http = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
+        http = await stack.enter_async_context(plain_http.AsyncClient())
         api = ComfyUIAPI(http, chosen.comfyui_api_url)
         definitions = NodeDefinitions(api, Path(folder, "object_info.json"))
         workflows = WorkflowFolder(chosen.workflows_path)
@@ -86,7 +87,7 @@ async def test_check_health_gives_up_on_an_answer_that_drips_in() -> None:
 
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with plain_http.AsyncClient() as http:
             api = ComfyUIAPI(http, f"http://127.0.0.1:{port}", health_timeout=0.2)
             assert await asyncio.wait_for(api.is_up(), 3) is False
         stop.set()

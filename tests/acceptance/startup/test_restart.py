@@ -8,9 +8,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.acceptance.processes import Program
 from tests.acceptance.startup.workspace import (
     REPOSITORY,
@@ -150,7 +150,7 @@ def comfyui(tmp_path: Path) -> Iterator[Program]:
 def counted(workspace: Workspace) -> dict[str, int]:
     """How many tasks there are in each state."""
     url = workspace.url("backend", "/tasks?limit=100")
-    states = [task["status"] for task in httpx.get(url, trust_env=False).json()["tasks"]]
+    states = [task["status"] for task in plain_http.get(url).json()["tasks"]]
     return {state: states.count(state) for state in states}
 
 
@@ -166,7 +166,7 @@ def test_an_update_loses_no_task(shared: Workspace, comfyui: Program, tmp_path: 
     assert shared.run("restart", **with_comfyui).returncode == 0
     for number in range(TASKS):
         body: dict[str, Any] = {"mode": "free", "prompt": f"lighthouse {number}"}
-        answer = httpx.post(shared.url("backend", "/generate"), json=body, trust_env=False)
+        answer = plain_http.post(shared.url("backend", "/generate"), json=body)
         assert answer.status_code == 200, answer.text
     executions = tmp_path / "executions"
     wait_until(executions.exists, "ComfyUI runs the first")
@@ -177,7 +177,7 @@ def test_an_update_loses_no_task(shared: Workspace, comfyui: Program, tmp_path: 
     assert not any(map(is_alive, before))
     assert sum(counted(shared).values()) == TASKS
     assert counted(shared).get("done", 0) == 0
-    httpx.post(f"{comfyui.url}/fake/faults", json={"clear": "all"}, trust_env=False)
+    plain_http.post(f"{comfyui.url}/fake/faults", json={"clear": "all"})
     wait_until(lambda: counted(shared) == {"done": TASKS}, "all are done")
     events = [json.loads(line) for line in executions.read_text().splitlines()]
     assert sum(event["event"] == "started" for event in events) == TASKS

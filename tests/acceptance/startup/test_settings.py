@@ -5,10 +5,10 @@ import socket
 import stat
 from pathlib import Path
 
-import httpx
 import pytest
 from dotenv import dotenv_values
 
+from tests import plain_http
 from tests.acceptance.startup.workspace import REPOSITORY, SERVICES, Workspace
 from tests.certificates import Authority
 
@@ -173,7 +173,7 @@ def test_services_listen_where_the_settings_say(workspace: Workspace) -> None:
     gpu_server = f"http://127.0.0.2:{workspace.ports['gpu_server']}"
     for url in (backend, gpu_server):
         assert f"{url} " in result.stdout
-        assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+        assert plain_http.get(f"{url}/health").status_code == 200
 
 
 def test_a_health_wait_that_is_no_number_is_one_clear_line(workspace: Workspace) -> None:

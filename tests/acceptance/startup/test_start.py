@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-import httpx
 import pytest
 
+from tests import plain_http
 from tests.acceptance.startup.workspace import SERVICES, Workspace, command_of
 from tests.ports import free_port
 
@@ -21,14 +21,14 @@ def test_both_services_answer_their_health_checks(running: Workspace) -> None:
 
 def test_the_backend_reaches_the_gpu_service(running: Workspace) -> None:
     """Spec: Success Criteria, 'Backend can check GPU service availability'."""
-    answer = httpx.get(running.url("backend"), trust_env=False)
+    answer = plain_http.get(running.url("backend"))
     assert answer.json()["gpu_available"] is True
 
 
 def test_a_generation_request_is_in_the_backends_log(running: Workspace) -> None:
     """Spec: Service Integration Testing, 3 to 5."""
     request = {"mode": "free", "prompt": "test prompt", "style": "realistic", "extra_params": {}}
-    answer = httpx.post(running.url("backend", "/generate"), json=request, trust_env=False)
+    answer = plain_http.post(running.url("backend", "/generate"), json=request)
     assert answer.json()["status"] == "queued"
     assert "POST /generate" in running.log("backend")
 

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import httpx
-
 from backend.config import Settings as BackendSettings
 from gpu_server.config import Settings as GpuSettings
+from tests import plain_http
 from tests.acceptance.startup.prepared_python import write_interpreter
 from tests.ports import free_port, is_free
 
@@ -146,7 +145,7 @@ class Workspace:
 
     def health(self, service: str) -> int:
         """The status code of a service's health check."""
-        return httpx.get(self.url(service), trust_env=False).status_code
+        return plain_http.get(self.url(service)).status_code
 
     def is_listening(self, service: str) -> bool:
         """Whether anybody listens on a service's port."""

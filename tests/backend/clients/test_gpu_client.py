@@ -17,6 +17,7 @@ from backend.errors import (
     GPUServiceTimeout,
     GPUServiceUnreachable,
 )
+from tests import plain_http
 from tests.backend.gpu_service import DONE, GPU_URL, GPUService
 
 FIVE_SECONDS = {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0}
@@ -109,7 +110,7 @@ async def test_health_is_false_on_any_exception(
 
 
 async def test_health_is_false_for_a_url_that_is_none() -> None:
-    async with httpx.AsyncClient() as http:
+    async with plain_http.AsyncClient() as http:
         assert await GPUClient(http, "http://gpu:port").check_health() is False
 
 
@@ -132,7 +133,7 @@ async def test_health_that_trickles_in_is_false_when_the_time_is_over() -> None:
 
     server = await asyncio.start_server(trickle, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, httpx.AsyncClient(trust_env=False) as http:
+    async with server, plain_http.AsyncClient() as http:
         with anyio.fail_after(4):
             client = GPUClient(http, f"http://127.0.0.1:{port}", health_timeout=0.2)
             assert await client.check_health() is False
@@ -164,20 +165,20 @@ async def test_generate_takes_180_seconds_unless_told(
 
 async def test_generate_timeout_is_configurable(gpu: GPUService) -> None:
     """Spec: GPU Client, generate(): configurable timeout."""
-    async with httpx.AsyncClient() as http:
+    async with plain_http.AsyncClient() as http:
         await GPUClient(http, GPU_URL, timeout=3).generate("w", {})
     assert gpu.generate.calls.last.request.extensions["timeout"]["read"] == 3
 
 
 async def test_url_may_end_with_a_slash(gpu: GPUService) -> None:
-    async with httpx.AsyncClient() as http:
+    async with plain_http.AsyncClient() as http:
         assert await GPUClient(http, f"{GPU_URL}/").generate("w", {}) == DONE
 
 
 async def test_generate_raises_on_timeout(gpu: GPUService) -> None:
     """Spec: GPU Client, generate(): raises exception on timeout."""
     gpu.generate.side_effect = httpx.ReadTimeout("slow")
-    async with httpx.AsyncClient() as http:
+    async with plain_http.AsyncClient() as http:
         with pytest.raises(GPUServiceTimeout, match=r"within 7 s.*raise REQUEST_TIMEOUT"):
             await GPUClient(http, GPU_URL, timeout=7).generate("w", {})
 
@@ -216,7 +217,7 @@ async def test_unreachable_names_the_url_and_the_setting(
 
 
 async def test_a_url_that_is_none_is_unreachable() -> None:
-    async with httpx.AsyncClient() as http:
+    async with plain_http.AsyncClient() as http:
         with pytest.raises(GPUServiceUnreachable, match="set GPU_SERVICE_URL"):
             await GPUClient(http, "http://gpu:port").generate("w", {})
 

@@ -15,6 +15,7 @@ from backend.errors import (
     GPUServiceUnreachable,
 )
 from backend.schemas.gpu_job import GPUJobEvent
+from tests import plain_http
 from tests.backend.clients.test_gpu_client import MAPPING, raised
 from tests.backend.gpu_service import FakeJob, GPUService, at_once
 
@@ -177,7 +178,7 @@ async def test_reader_that_leaves_lets_go_of_the_answer(
 
 
 async def test_url_that_is_none_is_unreachable() -> None:
-    async with httpx.AsyncClient() as http:
+    async with plain_http.AsyncClient() as http:
         with pytest.raises(GPUServiceUnreachable, match="set GPU_SERVICE_URL"):
             await story(GPUClient(http, "http://gpu:port"))
 

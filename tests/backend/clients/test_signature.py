@@ -10,6 +10,7 @@ import respx
 
 from backend.clients.json_body import EXTENSION, SENT_AT_ONCE, JSONBody
 from backend.clients.signature import RequestSignature
+from tests import plain_http
 
 SECRET = "a secret of the tests"
 NOW = 1_700_000_000.9
@@ -19,7 +20,7 @@ NOW = 1_700_000_000.9
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     """A client that signs."""
     signature = RequestSignature(SECRET, lambda: NOW)
-    async with httpx.AsyncClient(auth=signature, verify=False) as http:
+    async with plain_http.AsyncClient(auth=signature) as http:
         yield http
 
 

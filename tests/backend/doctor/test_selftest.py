@@ -12,6 +12,7 @@ import respx
 from backend.clients.gpu_client import GPUClient
 from backend.doctor.finding import Finding, Level
 from backend.doctor.selftest import run
+from tests import plain_http
 from tests.backend.gpu_service import GPU_URL
 from tests.backend.making import picture
 
@@ -40,14 +41,14 @@ class Wire:
         return self.router.post(f"{BACKEND}/generate").respond(status, json=answer)
 
     async def selftest(self) -> Finding | None:
-        async with httpx.AsyncClient(base_url=BACKEND) as backend:
+        async with plain_http.AsyncClient(base_url=BACKEND) as backend:
             return await run(backend, [GPUClient(self._http, GPU_URL)])
 
 
 @pytest.fixture
 async def wire() -> AsyncIterator[Wire]:
     with respx.mock(assert_all_called=False) as router:
-        async with httpx.AsyncClient() as http:
+        async with plain_http.AsyncClient() as http:
             yield Wire(router, http)
 
 

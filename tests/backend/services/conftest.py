@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from backend.clients.gpu_client import GPUClient
@@ -15,6 +14,7 @@ from backend.services.live import LiveHub
 from backend.services.worker import TaskWorker
 from backend.store.outputs.local import LocalOutputStore
 from backend.store.sqlite.store import SQLiteTaskStore
+from tests import plain_http
 from tests.backend.gpu_service import GPU_URL, OTHER_URL
 from tests.backend.gpu_service import GPUService as FakeGPUService
 from tests.backend.services.working import QUICK, BothWorking, FullDisk, MakeRunner, Working
@@ -40,7 +40,7 @@ def services(service: GPUService) -> GPUServices:
 @pytest.fixture
 async def two(other_gpu: FakeGPUService) -> AsyncIterator[GPUServices]:
     """It, and a second one."""
-    async with httpx.AsyncClient(verify=False) as http:
+    async with plain_http.AsyncClient() as http:
         yield GPUServices([GPUService(GPUClient(http, url)) for url in (GPU_URL, OTHER_URL)])
 
 

@@ -1,6 +1,5 @@
 """Whether the backend and what stands behind it work."""
 
-import httpx
 import pytest
 
 from backend.clients.gpu_client import GPUClient
@@ -11,6 +10,7 @@ from backend.services.health import HealthService
 from backend.services.live import LiveHub
 from backend.services.worker import TaskWorker
 from backend.store.sqlite.store import SQLiteTaskStore
+from tests import plain_http
 from tests.backend.gpu_service import GPU_URL, GPUService
 
 
@@ -35,7 +35,7 @@ def worker(
 
 async def test_exception_is_unhealthy(gpu: GPUService, worker: TaskWorker) -> None:
     """Spec: Health Check Router, Logic Flow 4."""
-    async with worker, httpx.AsyncClient() as http:
+    async with worker, plain_http.AsyncClient() as http:
         broken = GPUServices([Service(BrokenClient(http, GPU_URL))])
         report = await HealthService(broken, worker, "1.0.0").check()
     assert (report.status, report.gpu_available) == ("unhealthy", False)

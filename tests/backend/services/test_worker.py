@@ -14,6 +14,7 @@ from backend.services.worker import TaskWorker
 from backend.store.outputs.local import LocalOutputStore
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import TaskState
+from tests import plain_http
 from tests.backend.gpu_service import FakeJob, GPUService, Made, a_picture, at_once
 from tests.backend.making import kept, picture, queued
 from tests.backend.services.working import MakeRunner, Working, ended
@@ -300,7 +301,7 @@ async def test_url_that_is_none_does_not_stop_the_worker(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     await queued(store)
-    async with httpx.AsyncClient() as http:
+    async with plain_http.AsyncClient() as http:
         service = Service(GPUClient(http, "http://gpu:port"))
         runner = AttemptRunner(service.client, outputs, live, 180)
         services = GPUServices([service])

@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
 from gpu_server.care.vram import IdleVRAM
 from gpu_server.comfyui.api import ComfyUIAPI
+from tests import plain_http
 from tests.conditions import eventually
 from tests.fake_comfyui.state import FakeComfyUI
 from tests.gpu_server.care.clock import Clock
@@ -34,7 +34,7 @@ class Watched:
 @pytest.fixture
 async def watched(each_fake: FakeComfyUI) -> AsyncIterator[Watched]:
     clock = Clock()
-    async with running(each_fake.url) as service, httpx.AsyncClient(trust_env=False) as http:
+    async with running(each_fake.url) as service, plain_http.AsyncClient() as http:
         api = ComfyUIAPI(http, each_fake.url)
         yield Watched(service, each_fake, IdleVRAM(api, service.state.jobs, IDLE, clock), clock)
 
@@ -77,7 +77,7 @@ async def test_comfyui_that_is_away_is_asked_again_later(
     fake: FakeComfyUI, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
-    async with running(fake.url) as service, httpx.AsyncClient(trust_env=False) as http:
+    async with running(fake.url) as service, plain_http.AsyncClient() as http:
         vram = IdleVRAM(ComfyUIAPI(http, NOBODY), service.state.jobs, IDLE, clock)
         clock.now += IDLE * 2
         await vram.look()

@@ -12,6 +12,7 @@ import respx
 from gpu_server.care.restart import MOST_AN_HOUR, RestartCommand
 from gpu_server.care.watch import START_FACTOR, ComfyUIWatch, Condition
 from gpu_server.comfyui.api import ComfyUIAPI
+from tests import plain_http
 from tests.conditions import eventually
 from tests.gpu_server.care.clock import Clock
 from tests.gpu_server.serving import NOBODY
@@ -52,7 +53,7 @@ class Watched:
 
 @pytest.fixture
 async def api() -> AsyncIterator[ComfyUIAPI]:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with plain_http.AsyncClient() as http:
         with respx.mock:
             yield ComfyUIAPI(http, NOBODY)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from tests import plain_http
 from tests.conditions import eventually
 from tests.ports import free_port
 
@@ -56,7 +57,7 @@ class ComfyUIProcess:
 
     async def state(self) -> dict[str, Any]:
         """What it has seen since it started."""
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+        async with plain_http.AsyncClient(base_url=self.url) as http:
             state: dict[str, Any] = (await http.get("/fake/state")).json()
             return state
 
@@ -68,11 +69,11 @@ class ComfyUIProcess:
         await self._faults(clear=list(faults))
 
     async def _faults(self, **body: list[str]) -> None:
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+        async with plain_http.AsyncClient(base_url=self.url) as http:
             (await http.post("/fake/faults", json=body)).raise_for_status()
 
     async def is_running_a_job(self) -> bool:
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False) as http:
+        async with plain_http.AsyncClient(base_url=self.url) as http:
             return bool((await http.get("/queue")).json()["queue_running"])
 
 

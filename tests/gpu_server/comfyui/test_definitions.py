@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from gpu_server.comfyui.api import ComfyUIAPI
 from gpu_server.comfyui.definitions import NodeDefinitions
+from tests import plain_http
 from tests.conditions import eventually
 from tests.fake_comfyui.running import running_fake
 from tests.fake_comfyui.state import FakeComfyUI
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def loaded(path: Path) -> NodeDefinitions:
-    async with httpx.AsyncClient() as http:
+    async with plain_http.AsyncClient() as http:
         definitions = NodeDefinitions(ComfyUIAPI(http, NOBODY), path)
         await definitions.load()
         return definitions

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import plain_http
 from tests.fake_comfyui.running import running_fake
 from tests.fake_comfyui.state import FakeComfyUI
 from tests.gpu_server.comfyui.freezing import freezing_proxy
@@ -44,7 +45,7 @@ async def submit_another(fake: FakeComfyUI) -> str:
         },
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "z"}},
     }
-    async with httpx.AsyncClient(base_url=fake.url, trust_env=False) as http:
+    async with plain_http.AsyncClient(base_url=fake.url) as http:
         reply = await http.post("/prompt", json={"prompt": graph})
         return str(reply.json()["prompt_id"])
 
@@ -54,7 +55,7 @@ def running_job(fake: FakeComfyUI) -> str | None:
 
 
 async def interrupt(fake: FakeComfyUI) -> None:
-    async with httpx.AsyncClient(base_url=fake.url, trust_env=False) as http:
+    async with plain_http.AsyncClient(base_url=fake.url) as http:
         await http.post("/interrupt")
 
 
