@@ -17,12 +17,13 @@ wanted=$(cat pyproject.toml backend/requirements*.txt gpu_server/requirements.tx
     ${PIP_CONSTRAINT:+"$PIP_CONSTRAINT"} | sha256sum)
 if [ "$(cat "$venv/made-from" 2>/dev/null)" != "$wanted" ]; then
     "$python" -m venv --clear "$venv"
-    "$venv/bin/pip" install --quiet --editable '.[test]' \
+    # Not compiled: the tests import a small part of what is installed.
+    "$venv/bin/pip" install --quiet --no-compile --editable '.[test]' \
         -r backend/requirements-postgresql.txt -r backend/requirements-s3.txt
     printf '%s\n' "$wanted" > "$venv/made-from"
 fi
 
 # The tests install packages themselves: with the versions that a user would get.
 unset PIP_CONSTRAINT
-[ "$#" -gt 0 ] || set -- --numprocesses=3 --dist=loadfile
+[ "$#" -gt 0 ] || set -- --numprocesses=4 --dist=loadfile
 exec "$venv/bin/python" -m pytest "$@"
