@@ -17,11 +17,12 @@ class Got:
 
 @dataclass
 class Receiver:
-    """Answers by what `answer` says of the request; None hangs."""
+    """Answers by what `answer` says of the request, after `delay` seconds; None hangs."""
 
     answer: Callable[[Got], bytes | None] = lambda _: status(200)
     got: list[Got] = field(default_factory=list)
     port: int = 0
+    delay: float = 0.0
     _held: asyncio.Event = field(default_factory=asyncio.Event)
 
     def url(self, path: str = "/hook", host: str = "127.0.0.1") -> str:
@@ -34,6 +35,7 @@ class Receiver:
             request = await _read(reader)
             self.got.append(request)
             reply = self.answer(request)
+            await asyncio.sleep(self.delay)
             if reply is None:
                 await self._held.wait()
             else:

@@ -8,6 +8,9 @@ from backend.clients.trust import usual_authorities
 NO_REUSE = httpx.Limits(max_connections=100, max_keepalive_connections=0)
 """A connection to an address belongs to one name: another's at the same address is not its."""
 
+TIMEOUT = httpx.Timeout(None, connect=5)
+"""Seconds. For how long an answer is waited, whoever asks says; the next address has its turn."""
+
 
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Connects to the address that the guard has looked at, and to no other.
@@ -58,7 +61,10 @@ class Outward:
     def __init__(self, allowed: str, guard: Guard | None = None) -> None:
         self.guard = guard or Guard(allowed)
         self.http = httpx.AsyncClient(
-            transport=GuardedTransport(self.guard), trust_env=False, follow_redirects=False
+            transport=GuardedTransport(self.guard),
+            timeout=TIMEOUT,
+            trust_env=False,
+            follow_redirects=False,
         )
 
     async def close(self) -> None:

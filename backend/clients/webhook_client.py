@@ -1,7 +1,9 @@
 """Messages to webhooks, signed as Standard Webhooks has it."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 
 import anyio
 import httpx
@@ -60,7 +62,17 @@ class WebhookClient:
 def _heard(reply: httpx.Response) -> Heard:
     if reply.is_success:
         return Heard(reply.status_code)
-    asked = reply.headers.get("Retry-After", "")
-    waits = float(asked) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 0.0
+    waits = _seconds(reply.headers.get("Retry-After", ""))
     moved = " Redirects are not followed." if reply.is_redirect else ""
     return Heard(reply.status_code, f"The receiver answered {reply.status_code}.{moved}", waits)
+
+
+def _seconds(asked: str) -> float:
+    """Retry-After: so many seconds, or a date (RFC 9110); 0 where it is neither."""
+    if asked.isascii() and asked.isdigit() and len(asked) < 9:
+        return float(asked)
+    try:
+        at = parsedate_to_datetime(asked).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+    return max(0.0, at - time.time())

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -131,6 +132,17 @@ async def test_receiver_that_hangs_is_waited_for_so_long(
         assert (await settled(store, DeliveryState.FAILED)).error == "No answer within 0.2 s."
 
 
+async def test_receiver_that_works_before_it_answers_is_heard(
+    store: SQLiteTaskStore, delivering: Deliver
+) -> None:
+    """httpx alone gives up after 5 seconds: here, 10 are promised."""
+    async with receiving(lambda _: status(204)) as receiver, delivering(seconds=10.0):
+        receiver.delay = 5.5
+        await told(store, receiver)
+        assert (await settled(store, DeliveryState.DELIVERED)).attempts == 1
+    assert len(receiver.got) == 1
+
+
 @pytest.mark.parametrize("inside", ["http://169.254.169.254/", "http://localhost:1/"])
 async def test_redirect_inward_is_not_followed(
     store: SQLiteTaskStore, delivering: Deliver, inside: str
@@ -162,17 +174,20 @@ async def test_nobody_there_is_told(store: SQLiteTaskStore, delivering: Deliver)
         assert "cannot be reached" in str((await settled(store, DeliveryState.FAILED)).error)
 
 
+@pytest.mark.parametrize(
+    "asked", [lambda: "600", lambda: formatdate(time.time() + 600, usegmt=True)], ids=["s", "date"]
+)
 async def test_receiver_says_how_long_it_wants_to_be_left_alone(
-    store: SQLiteTaskStore, delivering: Deliver
+    store: SQLiteTaskStore, delivering: Deliver, asked: Callable[[], str]
 ) -> None:
-    async with receiving(lambda _: status(503, Retry_After="600")) as receiver, delivering():
+    async with receiving(lambda _: status(503, Retry_After=asked())) as receiver, delivering():
         await told(store, receiver)
 
         async def waits() -> bool:
             return (await state(store)).error is not None
 
         await eventually(waits)
-    assert 590 < (await state(store)).due_at - time.time() <= 600
+    assert 580 < (await state(store)).due_at - time.time() <= 600
 
 
 async def test_tries_are_spread_over_a_day() -> None:
