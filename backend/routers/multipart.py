@@ -58,11 +58,10 @@ def _validated(form: FormData) -> ImageRequest:
         for name, value in form.multi_items()
         if isinstance(value, str) and name not in (*IMAGES, "mask")
     }
-    known = ImageRequest.model_fields
+    if "extra_params" in fields:
+        fields["extra_params"] = _value(fields["extra_params"])
     try:
-        return ImageRequest(
-            **{name: text if name in known else _value(text) for name, text in fields.items()}
-        )
+        return ImageRequest(**fields)
     except ValidationError as exc:
         errors = exc.errors(include_url=False)
         raise RequestValidationError(
@@ -71,7 +70,7 @@ def _validated(form: FormData) -> ImageRequest:
 
 
 def _value(text: str) -> Any:
-    """A form knows only texts: a parameter of the mode may be a number."""
+    """A form knows only texts: this one is JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

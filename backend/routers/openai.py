@@ -31,6 +31,7 @@ from backend.routers.wishes import StatedWishes
 from backend.schemas.openai_images import (
     ImageEvent,
     ImageGenerationRequest,
+    ImageRequest,
     ImagesResponse,
     Model,
     ModelList,
@@ -54,6 +55,8 @@ IMAGES: dict[int | str, dict[str, Any]] = {
     ),
     200: {"model": ImagesResponse, "content": EVENTS, "description": "The images, or their events"},
 }
+PNG = {"type": "string", "contentMediaType": "image/png"}
+COMPONENT = "#/components/schemas/{model}"
 FORM = {
     "requestBody": {
         "required": True,
@@ -63,15 +66,15 @@ FORM = {
                     "type": "object",
                     "required": ["image", "prompt"],
                     "properties": {
-                        "image": {"type": "string", "contentMediaType": "image/png"},
+                        "image": PNG,
+                        "image[]": {"type": "array", "items": PNG, "description": "Several."},
                         "mask": {
-                            "type": "string",
-                            "contentMediaType": "image/png",
+                            **PNG,
                             "description": "What is transparent in it is painted anew.",
                         },
-                        "prompt": {"type": "string"},
-                        "model": {"type": "string"},
+                        **ImageRequest.model_json_schema(ref_template=COMPONENT)["properties"],
                     },
+                    "additionalProperties": True,
                 }
             }
         },
@@ -101,7 +104,12 @@ async def edits(
     """An image painted anew: all of it, or what is transparent in a mask."""
     form = await image_form(request, state.image_check)
     order = ImageOrder(
-        form.request, "image_edit", form.images, form.mask, base_url=str(request.base_url)
+        form.request,
+        "image_edit",
+        form.images,
+        form.mask,
+        texts=True,
+        base_url=str(request.base_url),
     )
     return await _answer(order, request, state, caller, wishes)
 

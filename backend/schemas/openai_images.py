@@ -1,6 +1,6 @@
 """OpenAI's Images API, as its clients send it and read it."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -9,6 +9,8 @@ from backend.tasks import ImageFormat
 
 SIZE = r"^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$"
 Quality = Literal["low", "medium", "high", "auto"]
+USUAL = frozenset({"n", "response_format", "stream", "partial_images"})
+"""Fields that have a usual value other than None."""
 
 
 class ImageRequest(BaseModel):
@@ -34,9 +36,25 @@ class ImageRequest(BaseModel):
     input_fidelity: Text | None = Field(None, description="Taken, and without effect.")
     user: Text | None = Field(None, description="Taken, and without effect.")
     safety_identifier: Text | None = Field(None, description="Taken, and without effect.")
+    extra_params: dict[str, Any] | None = Field(
+        None,
+        description="Parameters of the mode whose names are fields here, such as `model`. "
+        "All others may be sent as they are.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_is_left_out(cls, sent: Any) -> Any:
+        """OpenAI's own clients may send null for whatever is optional."""
+        if not isinstance(sent, dict):
+            return sent
+        return {
+            name: value for name, value in sent.items() if not (value is None and name in USUAL)
+        }
 
     @model_validator(mode="after")
     def _can_be_sent(self) -> "ImageRequest":
+        sendable(self.extra_params)
         sendable(self.model_extra)
         return self
 

@@ -1,6 +1,7 @@
 """OpenAI's Images API over our own tasks."""
 
 import base64
+import json
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
@@ -46,6 +47,8 @@ class ImageOrder:
     """How its events are called."""
     images: tuple[str, ...] = ()
     mask: str | None = None
+    texts: bool = False
+    """It came as a form: its further fields are texts, whatever the mode takes."""
     base_url: str = ""
     """What the URLs of images begin with."""
 
@@ -196,7 +199,7 @@ class OpenAIImages:
         if asked.background == "transparent":
             raise InvalidInput("No mode makes a transparent background.", parameter="background")
         known = self.catalogue.parameters(order.model).get("properties", {})
-        extra = {**(asked.model_extra or {}), **_sized(asked, known), **_images(order)}
+        extra = {**_parameters(order, known), **_sized(asked, known), **_images(order)}
         if number and isinstance(extra.get("seed"), int):
             extra["seed"] += number
         return GenerateRequest(
@@ -217,6 +220,24 @@ def _output(asked: ImageRequest) -> OutputRequest | None:
     return OutputRequest(
         format=asked.output_format, quality=None if quality is None else max(quality, 1)
     )
+
+
+def _parameters(order: ImageOrder, known: Mapping[str, Any]) -> dict[str, Any]:
+    """What the request has beside OpenAI's own fields."""
+    given = order.request.model_extra or {}
+    if order.texts:
+        given = {name: _read(text, known.get(name)) for name, text in given.items()}
+    return {**(order.request.extra_params or {}), **given}
+
+
+def _read(text: str, schema: Mapping[str, Any] | None) -> Any:
+    """A form knows only texts: a parameter of the mode may be a number."""
+    if schema is not None and (schema.get("type") == "string" or text in schema.get("enum", ())):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _sized(asked: ImageRequest, known: Mapping[str, Any]) -> dict[str, int]:

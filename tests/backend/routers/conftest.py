@@ -24,6 +24,8 @@ async def images(
         "image_to_image",
         "inpaint",
         prompt={"type": "string"},
+        negative_prompt={"type": "string"},
+        model={"type": "string"},
         width=NUMBER,
         height=NUMBER,
         seed=NUMBER,

@@ -204,6 +204,22 @@ async def test_answer_that_takes_long_is_kept_alive_with_spaces() -> None:
 # edits
 
 
+async def test_null_is_as_if_it_was_left_out(images: httpx.AsyncClient) -> None:
+    """OpenAI's client has None in its signature, and wrappers of it send that."""
+    nulls = dict.fromkeys(("n", "response_format", "stream", "partial_images", "quality"))
+    reply = await generate(images, **nulls)
+    assert reply.status_code == 200, reply.text
+
+
+async def test_parameter_whose_name_is_a_field_is_among_extra_params(
+    images: httpx.AsyncClient, gpu: GPUService
+) -> None:
+    checkpoint = {"model": "other.safetensors"}
+    assert (await generate(images, model="free", extra_params=checkpoint)).status_code == 200
+    assert gpu.jobs[0].sent["workflow"] == "free_generation"
+    assert gpu.jobs[0].sent["params"]["model"] == "other.safetensors"
+
+
 async def edit(client: httpx.AsyncClient, files: Any, **fields: str) -> httpx.Response:
     return await client.post("/v1/images/edits", data={"prompt": "at night", **fields}, files=files)
 
@@ -226,6 +242,17 @@ async def test_edit_is_for_the_mode_that_takes_what_was_sent(
     assert ("mask" in sent["params"]) is (MASK in files)
 
 
+async def test_text_of_a_form_is_what_the_mode_takes(
+    images: httpx.AsyncClient, gpu: GPUService
+) -> None:
+    extra = json.dumps({"model": "other.safetensors"})
+    reply = await edit(images, [IMAGE], negative_prompt="5", seed="5", extra_params=extra)
+    assert reply.status_code == 200, reply.text
+    params = gpu.jobs[0].sent["params"]
+    assert (params["negative_prompt"], params["seed"]) == ("5", 5)
+    assert params["model"] == "other.safetensors"
+
+
 @pytest.mark.parametrize(
     ("files", "fields", "param"),
     [
@@ -234,6 +261,7 @@ async def test_edit_is_for_the_mode_that_takes_what_was_sent(
         ([("image", ("a.png", b"no image", "image/png"))], {}, "image"),
         ([IMAGE, IMAGE], {}, "image_2"),
         ([IMAGE], {"n": "many"}, "n"),
+        ([IMAGE], {"extra_params": "[1]"}, "extra_params"),
     ],
     ids=str,
 )
