@@ -1,6 +1,6 @@
 """Who calls, and what they may do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from backend.tasks import Task
@@ -55,6 +55,8 @@ class Caller:
     name: str
     scopes: frozenset[Scope]
     bounds: Bounds = UNBOUNDED
+    key_hash: str | None = field(default=None, repr=False)
+    """By which the key is found again."""
 
     def may(self, scope: Scope) -> bool:
         """Whether the key has this scope; `admin` has them all."""

@@ -100,7 +100,10 @@ ROUTERS = (
     metrics_routes,
 )
 EXPOSED_HEADERS = [
+    "Accept-Ranges",
     "Content-Disposition",
+    "Content-Range",
+    "ETag",
     "Idempotent-Replayed",
     "Link",
     "Location",

@@ -119,7 +119,8 @@ def state_of(
     fetcher = ImageFetcher(outward.http, outward.guard, megabytes)
     uploads = UploadService(outputs, image_check, room, fetcher)
     tasks = TaskService(store, outputs, live, engine.services, display, metrics.work)
-    story = TaskStory(store, live, tasks)
+    access = AccessService(engine.keys, required=settings.require_api_key)
+    story = TaskStory(store, live, tasks, access)
     admission = Admission(store, room, settings.max_queued_tasks)
     ageing, wake = settings.priority_ageing, engine.wake
     generation = GenerationRouter(
@@ -138,7 +139,7 @@ def state_of(
         metrics=metrics.work,
     )
     return BackendState(
-        access=AccessService(engine.keys, required=settings.require_api_key),
+        access=access,
         key_admin=KeyAdmin(engine.keys),
         rate_limits=RateLimits(settings.rate_limit_per_key, settings.rate_limit_per_address),
         health=HealthService(engine.services, engine, settings.api_version),

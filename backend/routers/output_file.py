@@ -53,10 +53,10 @@ class FetchedFile(Response):
         self.headers["accept-ranges"] = "bytes"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await self._answer(Headers(scope=scope))
+        answer = await self._answer(Headers(scope=scope), head=scope["method"] == "HEAD")
         await answer(scope, receive, send)
 
-    async def _answer(self, headers: Headers) -> Response:
+    async def _answer(self, headers: Headers, *, head: bool) -> Response:
         if _has_it(headers, self._file.etag):
             return _unchanged(self._file.etag)
         size = self._file.size
@@ -65,6 +65,8 @@ class FetchedFile(Response):
         if wanted is not None:
             self.headers["content-range"] = f"bytes {span.start}-{span.end - 1}/{size}"
         self.headers["content-length"] = str(span.end - span.start)
+        if head:
+            return Response(status_code=status, headers=self.headers)
         # Fetched before anything is sent: what fails here is still answered as an error.
         middle = min(span.start + PART_BYTES, span.end)
         first = await self._file.part(span.start, middle) if middle > span.start else b""

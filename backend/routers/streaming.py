@@ -31,11 +31,15 @@ EVENT = {
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
+def event_number(last: str) -> int:
+    """Of the last event that the client has; 0 where it has none, or says what is none."""
+    return int(last) if last.isascii() and last.isdigit() and len(last) < MAX_DIGITS else 0
+
+
 async def _last_event_id(
     last: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> int:
-    """The number of the last event that the client has; 0 where it has none."""
-    return int(last) if last and last.isascii() and last.isdigit() and len(last) < MAX_DIGITS else 0
+    return event_number(last or "")
 
 
 LastEventId = Annotated[int, Depends(_last_event_id)]

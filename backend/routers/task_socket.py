@@ -11,6 +11,7 @@ from backend.access import Caller
 from backend.errors import BackendError, OriginRefused
 from backend.routers.access import Reader
 from backend.routers.paths import TaskId
+from backend.routers.streaming import event_number
 from backend.services.task_story import StoryEvent
 from backend.state import BackendState, State
 
@@ -33,12 +34,12 @@ async def socket(
     task_id: TaskId,
     state: State,
     caller: Reader,
-    after: Annotated[int, Query(ge=0, description="The last `id` that the client has.")] = 0,
+    after: Annotated[str, Query(description="The last `id` that the client has.")] = "",
 ) -> None:
     """The same events as `/tasks/{task_id}/events`: `{"event", "id", "data"}` each."""
     await state.tasks.check(task_id, caller)
     await websocket.accept()
-    telling = asyncio.create_task(_tell(websocket, task_id, state, caller, after))
+    telling = asyncio.create_task(_tell(websocket, task_id, state, caller, event_number(after)))
     hearing = asyncio.create_task(_hear(websocket))
     try:
         await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)

@@ -128,6 +128,7 @@ async def events(
     return server_sent_events(state.story.follow(task_id, caller, after))
 
 
+@router.head("/{task_id}/outputs/{number}", include_in_schema=False)
 @router.get(
     "/{task_id}/outputs/{number}",
     response_class=OutputFile,

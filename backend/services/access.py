@@ -33,10 +33,21 @@ class AccessService:
             return EVERYBODY
         if not secret:
             raise ApiKeyMissing(MISSING)
-        key = await self._keys.find(digest_of(secret))
+        key_hash = digest_of(secret)
+        key = await self._keys.find(key_hash)
         if key is None or not self._is_valid(key):
             raise ApiKeyInvalid(INVALID)
-        return Caller(key.id, key.name, key.scopes, key.bounds)
+        return Caller(key.id, key.name, key.scopes, key.bounds, key_hash)
+
+    async def still_holds(self, caller: Caller) -> bool:
+        """Whether a key that was let in would be let in now: it may be revoked while it reads.
+
+        Raises KeysUnusable, StorageUnavailable.
+        """
+        if caller.key_hash is None:
+            return True
+        key = await self._keys.find(caller.key_hash)
+        return key is not None and self._is_valid(key)
 
     def _is_valid(self, key: ApiKey) -> bool:
         expired = key.expires_at is not None and key.expires_at <= self._clock()

@@ -7,6 +7,7 @@ from typing import Any
 import anyio
 
 from backend.access import Caller
+from backend.services.access import AccessService
 from backend.services.live import LiveHub, Watch
 from backend.services.tasks import TaskService
 from backend.store.task_store import TaskStore
@@ -32,11 +33,13 @@ class TaskStory:
         store: TaskStore,
         live: LiveHub,
         tasks: TaskService,
+        access: AccessService,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         self._store = store
         self._live = live
         self._tasks = tasks
+        self._access = access
         self._heartbeat_seconds = heartbeat_seconds
 
     async def follow(
@@ -44,7 +47,8 @@ class TaskStory:
     ) -> AsyncGenerator[StoryEvent | None, None]:
         """What came after that sequence number, then what comes, until the task has ended.
 
-        None where there has been nothing to say for a while. Raises StorageUnavailable.
+        None where there has been nothing to say for a while. A key that is revoked meanwhile
+        reads no further. Raises KeysUnusable, StorageUnavailable.
         """
         seen: set[object] = set()
         with self._live.watch(task_id) as watch:
@@ -57,6 +61,8 @@ class TaskStory:
                 return
             while True:
                 watch.woken.clear()
+                if watch.stale and not await self._access.still_holds(caller):
+                    return
                 events = events or await self._news(watch, task_id, after)
                 for event in events:
                     after = event.seq

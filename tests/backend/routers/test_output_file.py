@@ -16,6 +16,8 @@ from backend.store.outputs.output_store import LocalFile, OutputStore, RemoteFil
 from tests.s3_server import S3Server, running_s3, use_s3
 
 DATA = bytes(range(256))
+PART = {"Range": "bytes=2-7"}
+HOW = ("HEAD", "GET")
 
 
 @dataclass
@@ -58,6 +60,7 @@ async def served(
     async with httpx.AsyncClient(transport=transport, base_url="http://backend.test") as client:
         served = Served(open_outputs(url, tmp_path), client)
 
+        @app.head("/file")
         @app.get("/file", response_class=Response)
         async def file() -> Response:
             assert served.found is not None
@@ -76,6 +79,17 @@ async def test_file_comes_back_whole(served: Served, data: bytes) -> None:
     assert reply.headers["content-length"] == str(len(data))
     assert reply.headers["content-type"] == "video/mp4"
     assert reply.headers["accept-ranges"] == "bytes"
+
+
+@pytest.mark.parametrize(("asked", "status", "size"), [({}, 200, 256), (PART, 206, 6)], ids=str)
+async def test_head_is_told_what_get_would_be(
+    served: Served, asked: dict[str, str], status: int, size: int
+) -> None:
+    await served.keeps(DATA)
+    reply, whole = [await served.client.request(how, "/file", headers=asked) for how in HOW]
+    assert (reply.status_code, reply.content) == (status, b"")
+    assert reply.headers == whole.headers
+    assert reply.headers["content-length"] == str(size)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain; charset=latin-1", "model/gltf-binary"])

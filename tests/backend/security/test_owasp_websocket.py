@@ -16,14 +16,14 @@ from tests.backend.routers.keys import a_key
 from tests.backend.security.test_owasp_access import NOTHING
 
 
-async def opened(app: Any, task_id: str, **headers: str) -> tuple[int, str]:
+async def opened(app: Any, task_id: str, query: str = "", **headers: str) -> tuple[int, str]:
     """The status that refuses a WebSocket of the task, or 101, and the body."""
     sent: list[dict[str, Any]] = []
     scope = {
         "type": "websocket",
         "path": f"/tasks/{task_id}/ws",
         "raw_path": b"",
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         "subprotocols": [],
         "client": ("192.0.2.1", 1),
@@ -85,3 +85,13 @@ async def test_websocket_of_another_site_s_page_is_refused(
     owner = await a_key(settings)
     task_id = await queued_by(locked_app, owner)
     assert (await opened(locked_app, task_id, **owner, Origin=origin))[0] == status
+
+
+@pytest.mark.parametrize("after", ["-1", "x", "", "9" * 100])
+async def test_number_that_is_none_is_no_reason_to_refuse(
+    locked_app: FastAPI, settings: Settings, after: str
+) -> None:
+    """As with `Last-Event-ID`: a refused handshake would look like a missing key."""
+    owner = await a_key(settings)
+    task_id = await queued_by(locked_app, owner)
+    assert (await opened(locked_app, task_id, f"after={after}", **owner))[0] == 101

@@ -3,19 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
-from backend.access import EVERYBODY
+from backend.access import EVERYBODY, ApiKey, Caller, Scope
+from backend.services.access import AccessService
 from backend.services.estimates import Estimates
 from backend.services.gpu_services import GPUServices
 from backend.services.live import LiveHub, LiveProgress, Preview
 from backend.services.task_display import TaskDisplay
 from backend.services.task_story import StoryEvent, TaskStory
 from backend.services.tasks import TaskService
+from backend.store.key_store import digest_of
 from backend.store.outputs.local import LocalOutputStore
+from backend.store.sqlite.keys import SQLiteKeyStore
 from backend.store.sqlite.store import SQLiteTaskStore
 from backend.tasks import Outcome, TaskState
 from tests.backend.making import claimed, queued
@@ -24,8 +28,24 @@ FAILED = Outcome(TaskState.FAILED, error="no", error_code="odd")
 
 
 @pytest.fixture
+async def keys(tmp_path: Path) -> AsyncIterator[SQLiteKeyStore]:
+    keys = SQLiteKeyStore(tmp_path)
+    yield keys
+    await keys.close()
+
+
+@pytest.fixture
+def access(keys: SQLiteKeyStore) -> AccessService:
+    return AccessService(keys, required=False)
+
+
+@pytest.fixture
 def story(
-    store: SQLiteTaskStore, outputs: LocalOutputStore, live: LiveHub, services: GPUServices
+    store: SQLiteTaskStore,
+    outputs: LocalOutputStore,
+    live: LiveHub,
+    services: GPUServices,
+    access: AccessService,
 ) -> TaskStory:
     return TaskStory(
         store,
@@ -33,6 +53,7 @@ def story(
         TaskService(
             store, outputs, live, services, TaskDisplay(store, outputs, live, Estimates(store, 2))
         ),
+        access,
         60,
     )
 
@@ -61,8 +82,10 @@ class Reader:
 
 
 @asynccontextmanager
-async def reading(story: TaskStory, task_id: str = "t1", after: int = 0) -> AsyncIterator[Reader]:
-    async with aclosing(story.follow(task_id, EVERYBODY, after)) as events:
+async def reading(
+    story: TaskStory, task_id: str = "t1", after: int = 0, caller: Caller = EVERYBODY
+) -> AsyncIterator[Reader]:
+    async with aclosing(story.follow(task_id, caller, after)) as events:
         yield Reader(events)
 
 
@@ -172,19 +195,42 @@ async def test_story_whose_end_has_been_seen_is_over(
         assert await reader.rest() == []
 
 
+async def test_key_that_is_revoked_meanwhile_reads_no_further(
+    store: SQLiteTaskStore,
+    live: LiveHub,
+    story: TaskStory,
+    keys: SQLiteKeyStore,
+    access: AccessService,
+) -> None:
+    key = ApiKey("k1", "a client", frozenset(Scope), created_at=0.0)
+    await keys.add(key, digest_of("secret"))
+    caller = await access.caller("secret")
+    await queued(store, owner="k1")
+    async with reading(story, caller=caller) as reader:
+        await reader.next()
+        await keys.revoke("k1", 1.0)
+        await claimed(store)
+        live.changed("t1")
+        assert await reader.rest() == []
+
+
 async def test_story_of_an_unknown_task_is_over(story: TaskStory) -> None:
     async with reading(story, "nope") as reader:
         assert await reader.rest() == []
 
 
 async def test_silence_is_broken_by_a_sign_of_life(
-    store: SQLiteTaskStore, outputs: LocalOutputStore, live: LiveHub, services: GPUServices
+    store: SQLiteTaskStore,
+    outputs: LocalOutputStore,
+    live: LiveHub,
+    services: GPUServices,
+    access: AccessService,
 ) -> None:
     await queued(store)
     tasks = TaskService(
         store, outputs, live, services, TaskDisplay(store, outputs, live, Estimates(store, 2))
     )
-    async with reading(TaskStory(store, live, tasks, 0.01)) as reader:
+    async with reading(TaskStory(store, live, tasks, access, 0.01)) as reader:
         told = [await reader.next() for _ in range(3)]
     assert kinds(told) == ["queued", None, None]
 
