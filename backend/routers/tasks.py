@@ -55,8 +55,21 @@ FILE: dict[int | str, dict[str, Any]] = {
     },
     304: {"description": "The client has it already."},
 }
-
-
+CONDITIONS = [
+    {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": told,
+    }
+    for name, told in (
+        ("Range", "One range of bytes (RFC 9110)."),
+        ("If-Range", "An ETag or a date: the range is of this version, or all is sent."),
+        ("If-None-Match", "ETags that the client has: 304 instead of the file."),
+    )
+]
+"""What the file itself reads."""
 SMALL: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A WebP image, 512 pixels wide or high at most.",
@@ -133,6 +146,7 @@ async def events(
     "/{task_id}/outputs/{number}",
     response_class=OutputFile,
     responses=problems(TaskNotFound, OutputNotFound, RangeNotSatisfiable, *GUARDED) | FILE,
+    openapi_extra={"parameters": CONDITIONS},
 )
 async def output(
     task_id: TaskId,
