@@ -24,6 +24,7 @@ from backend.services.generation_router import GenerationRouter
 from backend.services.health import HealthService
 from backend.services.images import ImageCheck
 from backend.services.key_admin import KeyAdmin
+from backend.services.masks import Masks
 from backend.services.openai_images import OpenAIImages
 from backend.services.openai_retries import OrderKeys
 from backend.services.rate_limits import RateLimits
@@ -62,6 +63,7 @@ class BackendState:
     styles: Mapping[str, Style]
     uploads: UploadService
     image_check: ImageCheck
+    masks: Masks
     openai: OpenAIImages
     order_keys: OrderKeys
     deliveries: DeliveryService
@@ -160,6 +162,7 @@ def state_of(
         styles=styles,
         uploads=uploads,
         image_check=image_check,
+        masks=Masks(),
         origins=frozenset(settings.cors_origins),
         deliveries=DeliveryService(engine.outbox, webhooks.wake if webhooks else lambda: None),
         openai=OpenAIImages(generation, tasks, story, engine.catalogue, live),

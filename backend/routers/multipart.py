@@ -13,7 +13,7 @@ from backend.heavy import in_pieces
 from backend.large_texts import to_base64
 from backend.schemas.openai_images import ImageRequest
 from backend.services.images import ImageCheck
-from backend.services.masks import as_comfyui_mask
+from backend.services.masks import Masks
 
 MAX_FILES, MAX_FIELDS = 17, 100
 """Sixteen images, as OpenAI has it, and a mask."""
@@ -28,15 +28,15 @@ class ImageForm(NamedTuple):
     mask: str | None
 
 
-async def image_form(request: Request, check: ImageCheck) -> ImageForm:
+async def image_form(request: Request, check: ImageCheck, masks: Masks) -> ImageForm:
     """Raises RequestValidationError, InvalidInput."""
     async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS) as form:
         images = [await _image(each, check) for name in IMAGES for each in form.getlist(name)]
-        masks = [await _image(each, check, "mask") for each in form.getlist("mask")]
+        painted = [await _image(each, check, "mask") for each in form.getlist("mask")]
         asked = _validated(form)
     if not images:
         raise RequestValidationError([_problem("image", "Field required")])
-    mask = await asyncio.to_thread(as_comfyui_mask, masks[0]) if masks else None
+    mask = await masks.as_comfyui(painted[0]) if painted else None
     return ImageForm(
         asked,
         tuple([await _base64(image) for image in images]),

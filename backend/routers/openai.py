@@ -102,7 +102,8 @@ async def edits(
     request: Request, state: State, caller: Submitter, wishes: StatedWishes
 ) -> Response:
     """An image painted anew: all of it, or what is transparent in a mask."""
-    form = await image_form(request, state.image_check)
+    state.openai.check_engine()  # Before a stranger's images are read for nothing.
+    form = await image_form(request, state.image_check, state.masks)
     order = ImageOrder(
         form.request,
         "image_edit",

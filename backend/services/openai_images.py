@@ -96,13 +96,17 @@ class OpenAIImages:
             raise ModelNotFound(f"There is no model {name[:100]!r}.", parameter="model")
         return name
 
+    def check_engine(self) -> None:
+        """Raise EngineIsStub where no images can be made."""
+        if self.catalogue.engine == "stub":
+            raise EngineIsStub(STUB)
+
     async def start(self, order: ImageOrder, wishes: Wishes, caller: Caller) -> list[Task]:
         """A task for each image.
 
         Raises EngineIsStub, ModelNotFound, and what GenerationRouter.submit does.
         """
-        if self.catalogue.engine == "stub":
-            raise EngineIsStub(STUB)
+        self.check_engine()
         try:
             if self.catalogue.binding:
                 await self.catalogue.check(order.model)

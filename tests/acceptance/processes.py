@@ -115,9 +115,16 @@ class Program:
 
     def resident_megabytes(self) -> float:
         """VmRSS, as the README's figure is measured."""
+        return self._megabytes("VmRSS:")
+
+    def peak_megabytes(self) -> float:
+        """VmHWM: the most that it ever had resident."""
+        return self._megabytes("VmHWM:")
+
+    def _megabytes(self, name: str) -> float:
         assert self.process is not None
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        line = next(each for each in status.splitlines() if each.startswith("VmRSS:"))
+        line = next(each for each in status.splitlines() if each.startswith(name))
         return int(line.split()[1]) / 1024
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -276,6 +277,24 @@ async def test_edit_with_too_many_files_is_refused(images: httpx.AsyncClient) ->
     reply = await edit(images, [IMAGE] * 30)
     assert reply.status_code == 400
     assert reply.json()["error"]["type"] == "invalid_request_error"
+
+
+async def test_edit_is_refused_by_the_stub_before_its_images_are_read(
+    client: httpx.AsyncClient,
+) -> None:
+    async def is_known() -> bool:
+        return bool((await client.get("/modes")).json()["engine"] == "stub")
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(1)
+        yield b"--b"
+
+    read: list[int] = []
+    await eventually(is_known)
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    reply = await client.post("/v1/images/edits", content=body(), headers=headers)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (501, "engine_is_stub")
+    assert read == []
 
 
 async def test_models_are_the_modes(images: httpx.AsyncClient) -> None:
