@@ -194,7 +194,7 @@ async def _running(
         room = Room(settings.data_path, settings.min_free_mb)
         outward = Outward(settings.outbound_allow)
         stack.push_async_callback(outward.close)
-        display = display_of(settings, engine)
+        display = display_of(engine)
         webhooks = webhooks_of(settings, engine, display, outward, metrics)
         if webhooks is not None:
             engine.live.on_changed = webhooks.wake

@@ -80,10 +80,9 @@ async def get_state(connection: HTTPConnection) -> BackendState:
 State = Annotated[BackendState, Depends(get_state)]
 
 
-def display_of(settings: Settings, engine: Engine) -> TaskDisplay:
+def display_of(engine: Engine) -> TaskDisplay:
     """How tasks are shown."""
-    slots = len(settings.gpu_service_urls) * settings.worker_concurrency
-    estimates = Estimates(engine.store, slots)
+    estimates = Estimates(engine.store, engine.services.answering)
     return TaskDisplay(engine.store, engine.outputs, engine.live, estimates)
 
 

@@ -35,7 +35,7 @@ class TaskResponse(BaseModel):
     queue_position: int | None = None
     """Tasks that will run before this one; null where it does not wait, and in lists."""
     estimated_seconds: float | None = None
-    """Until it is done, from the median of its workflow's last runs; null where there were none."""
+    """Until it is done, from medians of last runs and what goes before it; null where unknown."""
     attempt: int
     priority: Priority = Priority.NORMAL
     deadline: datetime | None = None

@@ -125,6 +125,10 @@ class GPUServices:
 
         return served
 
+    def answering(self) -> int:
+        """How many of them answer."""
+        return sum(each.answers for each in self._services)
+
     @property
     def unknown(self) -> list[str]:
         """URLs of those that have not answered since we started: they may have anything."""

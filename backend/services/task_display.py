@@ -1,12 +1,14 @@
 """A task as clients see it."""
 
 import base64
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from backend.schemas.response_task import OutputResponse, TaskResponse
 from backend.services.estimates import Estimates
 from backend.services.live import LiveHub, LiveProgress
 from backend.store.outputs.output_store import OutputStore
+from backend.store.runs import Run
 from backend.store.task_store import TaskStore
 from backend.tasks import Output, Task, TaskState
 
@@ -27,16 +29,25 @@ class TaskDisplay:
         self._live = live
         self._estimates = estimates
 
-    async def show(
-        self, task: Task, *, with_image: bool = True, with_position: bool = True
+    async def show(self, task: Task, *, with_image: bool = True) -> TaskResponse:
+        """All of it, with its position in the queue, which is counted."""
+        position = await self._store.position(task.id) if task.state is TaskState.QUEUED else None
+        running = [] if task.state.ended else await self._store.running()
+        return await self._shown(task, running, position, with_image=with_image)
+
+    async def show_all(self, tasks: Sequence[Task]) -> list[TaskResponse]:
+        """Those of a list, without images and positions; what runs is looked for once."""
+        any_runs = any(task.state is TaskState.RUNNING for task in tasks)
+        running = await self._store.running() if any_runs else []
+        return [await self._shown(task, running, None, with_image=False) for task in tasks]
+
+    async def _shown(
+        self, task: Task, running: Sequence[Run], position: int | None, *, with_image: bool
     ) -> TaskResponse:
-        """All of it. Its position in the queue is counted: not for each of a long list."""
         image, gone = await self._image(task) if with_image else (None, None)
         live = self._live.progress(task.id) if task.state is TaskState.RUNNING else None
         done = LiveProgress(1.0 if task.state is TaskState.DONE else 0.0)
         seed = task.values.get("seed")
-        counts = with_position and task.state is TaskState.QUEUED
-        position = await self._store.position(task.id) if counts else None
         return TaskResponse(
             task_id=task.id,
             status=task.state,
@@ -48,7 +59,7 @@ class TaskDisplay:
             progress=(live or done).value,
             node=live.node if live else None,
             queue_position=position,
-            estimated_seconds=await self._estimates.seconds(task, position),
+            estimated_seconds=await self._estimates.seconds(task, running, position),
             attempt=task.attempt,
             priority=task.priority,
             deadline=_moment(task.deadline),

@@ -64,10 +64,7 @@ class TaskService:
         """
         mine = wanted if caller.sees_all else replace(wanted, owner=caller.key_id)
         found = await self._store.newest(mine, number_of(cursor), limit + 1)
-        shown = [
-            await self._display.show(task, with_image=False, with_position=False)
-            for _, task in found[:limit]
-        ]
+        shown = await self._display.show_all([task for _, task in found[:limit]])
         more = len(found) > limit
         return TaskListResponse(tasks=shown, next_cursor=str(found[limit - 1][0]) if more else None)
 

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from backend.access import UNBOUNDED, Bounds
 from backend.store.census import TaskGroup
+from backend.store.runs import Run
 from backend.tasks import Claim, Outcome, Task, TaskEvent, TaskFilter
 
 Serves = Callable[[str, Mapping[str, Any]], bool]
@@ -54,7 +55,13 @@ class TaskStore(Protocol):
         """
 
     async def run_seconds(self, workflow: str, limit: int) -> list[float]:
-        """How long the last of its tasks that are done ran, from their claim to their end."""
+        """How long the last of its tasks that are done ran, without the wait for those before them.
+
+        A GPU service that has several has them wait for each other.
+        """
+
+    async def running(self) -> list[Run]:
+        """What runs, in the order in which it was claimed."""
 
     async def position(self, task_id: str) -> int | None:
         """How many queued tasks are before this one; None where it does not wait."""

@@ -24,6 +24,7 @@ from backend.store.postgresql.listener import Heard, Listener
 from backend.store.postgresql.migrations import migrate
 from backend.store.postgresql.previews import StoredPreview
 from backend.store.postgresql.worker import WorkerIdentity, living
+from backend.store.runs import Run
 from backend.store.task_store import Serves, TaskStore
 from backend.store.webhook_outbox import Delivery, DeliveryFilter, Result, WebhookOutbox
 from backend.tasks import Claim, Outcome, Task, TaskEvent, TaskFilter
@@ -141,6 +142,9 @@ class PostgreSQLTaskStore(TaskStore, WebhookOutbox):
 
     async def run_seconds(self, workflow: str, limit: int) -> list[float]:
         return await self._database.run(tasks.run_seconds, workflow, limit)
+
+    async def running(self) -> list[Run]:
+        return await self._database.run(tasks.running)
 
     async def position(self, task_id: str) -> int | None:
         return await self._database.run(tasks.position, task_id)

@@ -29,6 +29,7 @@ from backend.store.rows import (
     task_of,
     wanted_rows,
 )
+from backend.store.runs import BEGAN, RUNS, Run, runs_of
 from backend.tasks import Outcome, Task, TaskEvent, TaskFilter
 
 OF_THIS_ATTEMPT = "id = %s AND attempt = %s AND job_id = %s AND started_at = %s"
@@ -101,10 +102,14 @@ async def newest(
 
 async def run_seconds(db: Connection, workflow: str, limit: int) -> list[float]:
     statement = (
-        "SELECT finished_at - started_at AS seconds FROM tasks"
+        f"SELECT finished_at - {BEGAN} AS seconds FROM tasks"
         " WHERE workflow = %s AND state = 'done' ORDER BY finished_at DESC LIMIT %s"
     )
     return [row["seconds"] for row in await _rows(db, statement, storable(workflow), limit)]
+
+
+async def running(db: Connection) -> list[Run]:
+    return runs_of(await _rows(db, RUNS))
 
 
 async def position(db: Connection, task_id: str) -> int | None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from backend.access import UNBOUNDED, Bounds
 from backend.errors import StorageFull, StorageUnavailable
 from backend.store.census import Backlog, TaskGroup
+from backend.store.runs import Run
 from backend.store.sqlite.file import DataFolder
 from backend.store.sqlite.outbox import SQLiteOutbox
 from backend.store.sqlite.tasks import Addition, SQLiteTasks
@@ -75,6 +76,9 @@ class SQLiteTaskStore(TaskStore, WebhookOutbox):
 
     async def run_seconds(self, workflow: str, limit: int) -> list[float]:
         return await self._run(self._tasks.run_seconds, workflow, limit)
+
+    async def running(self) -> list[Run]:
+        return await self._run(self._tasks.running)
 
     async def position(self, task_id: str) -> int | None:
         return await self._run(self._tasks.position, task_id)

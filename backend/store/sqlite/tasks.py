@@ -31,6 +31,7 @@ from backend.store.rows import (
     task_of,
     wanted_rows,
 )
+from backend.store.runs import BEGAN, RUNS, Run, runs_of
 from backend.store.task_store import Serves
 from backend.tasks import Claim, Job, Outcome, Task, TaskEvent, TaskFilter
 
@@ -173,10 +174,13 @@ class SQLiteTasks:
 
     def run_seconds(self, workflow: str, limit: int) -> list[float]:
         statement = (
-            "SELECT finished_at - started_at AS seconds FROM tasks"
+            f"SELECT finished_at - {BEGAN} AS seconds FROM tasks"
             " WHERE workflow = ? AND state = 'done' ORDER BY finished_at DESC LIMIT ?"
         )
         return [row["seconds"] for row in self._rows(statement, (storable(workflow), limit))]
+
+    def running(self) -> list[Run]:
+        return runs_of(dict(row) for row in self._rows(RUNS, ()))
 
     def position(self, task_id: str) -> int | None:
         row = self._db.execute(

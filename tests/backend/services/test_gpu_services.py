@@ -247,6 +247,17 @@ async def test_health_waits_for_nobody_once_one_has_answered(
         assert await two.check_health()
 
 
+async def test_only_those_that_answer_are_counted(
+    gpu: GPUService, other_gpu: GPUService, two: GPUServices
+) -> None:
+    assert two.answering() == 0
+    await two.refresh()
+    assert two.answering() == 2
+    other_gpu.workflows.mock(side_effect=httpx.ConnectError("refused"))
+    await two.refresh()
+    assert two.answering() == 1
+
+
 # kept fresh
 
 

@@ -51,7 +51,11 @@ def story(
         store,
         live,
         TaskService(
-            store, outputs, live, services, TaskDisplay(store, outputs, live, Estimates(store, 2))
+            store,
+            outputs,
+            live,
+            services,
+            TaskDisplay(store, outputs, live, Estimates(store, services.answering)),
         ),
         access,
         60,
@@ -228,7 +232,11 @@ async def test_silence_is_broken_by_a_sign_of_life(
 ) -> None:
     await queued(store)
     tasks = TaskService(
-        store, outputs, live, services, TaskDisplay(store, outputs, live, Estimates(store, 2))
+        store,
+        outputs,
+        live,
+        services,
+        TaskDisplay(store, outputs, live, Estimates(store, services.answering)),
     )
     async with reading(TaskStory(store, live, tasks, access, 0.01)) as reader:
         told = [await reader.next() for _ in range(3)]

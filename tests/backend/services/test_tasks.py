@@ -1,6 +1,7 @@
 """Reading tasks, and waiting for them."""
 
 import asyncio
+import time
 
 import anyio
 import pytest
@@ -14,7 +15,7 @@ from backend.services.task_display import TaskDisplay
 from backend.services.tasks import TaskService
 from backend.store.outputs.local import LocalOutputStore
 from backend.store.sqlite.store import SQLiteTaskStore
-from backend.tasks import Outcome, Task, TaskState
+from backend.tasks import Outcome, Task, TaskFilter, TaskState
 from tests.backend.making import claimed, queued
 
 
@@ -23,7 +24,11 @@ def tasks(
     store: SQLiteTaskStore, outputs: LocalOutputStore, live: LiveHub, services: GPUServices
 ) -> TaskService:
     return TaskService(
-        store, outputs, live, services, TaskDisplay(store, outputs, live, Estimates(store, 2))
+        store,
+        outputs,
+        live,
+        services,
+        TaskDisplay(store, outputs, live, Estimates(store, services.answering)),
     )
 
 
@@ -32,6 +37,7 @@ async def running(store: SQLiteTaskStore) -> Task:
     return await claimed(store)
 
 
+DONE = Outcome(TaskState.DONE)
 FAILED = Outcome(TaskState.FAILED, error="no", error_code="odd")
 
 
@@ -92,3 +98,18 @@ async def test_wait_that_is_over_shows_the_task_as_it_stands(
 ) -> None:
     await running(store)
     assert (await tasks.wait("t1", 0.01, EVERYBODY)).status is TaskState.RUNNING
+
+
+async def test_list_tells_how_long_each_that_runs_will_take(
+    tasks: TaskService, store: SQLiteTaskStore
+) -> None:
+    start = time.time()
+    await queued(store, "ended")
+    await store.finish(await claimed(store, start - 1000.0, "j0"), DONE, start)
+    for number in range(2):
+        await queued(store, f"t{number}")
+        await claimed(store, start + number, f"j{number + 1}")
+    await queued(store, "waits")
+    page = await tasks.newest(TaskFilter(), None, 10, EVERYBODY)
+    told = [shown.estimated_seconds for shown in page.tasks]
+    assert told == [None, pytest.approx(2000.0, abs=60), pytest.approx(1000.0, abs=60), None]

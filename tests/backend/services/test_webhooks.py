@@ -37,7 +37,7 @@ def delivering(store: SQLiteTaskStore, outputs: LocalOutputStore, live: LiveHub)
         backoff: tuple[float, ...] = AT_ONCE, seconds: float = 5.0
     ) -> AsyncIterator[WebhookDeliverer]:
         outward = Outward("127.0.0.1")
-        display = TaskDisplay(store, outputs, live, Estimates(store, 1))
+        display = TaskDisplay(store, outputs, live, Estimates(store, lambda: 1))
         client = WebhookClient(outward.http, SECRET, seconds)
         try:
             async with WebhookDeliverer(
