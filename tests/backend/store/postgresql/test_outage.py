@@ -1,6 +1,7 @@
 """The task store on PostgreSQL: connections that break off, and a server that goes and comes."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator
 
@@ -108,18 +109,21 @@ async def test_nothing_that_was_answered_is_lost_when_the_server_falls(
     answered: list[str] = []
 
     async def send(number: int) -> None:
-        for each in range(40):
+        """Until so many were answered, however long the server is away."""
+        left, tries = 40, itertools.count()
+        while left:
+            task_id = f"t{number}-{next(tries)}"
             try:
-                await queued(store, f"t{number}-{each}")
+                await queued(store, task_id)
             except StorageUnavailable:
                 continue
-            answered.append(f"t{number}-{each}")
+            answered.append(task_id)
+            left -= 1
 
     sending = asyncio.gather(*(send(number) for number in range(8)))
     await eventually(lambda: len(answered) > 20)
     await asyncio.to_thread(postgresql.restart)
-    await sending
-    assert len(answered) > 100
+    await asyncio.wait_for(sending, 60)
     for task_id in answered:
         assert (await kept(store, task_id)).state is TaskState.QUEUED
     claims = [await offered(store, job_id=f"j{number}") for number in range(len(answered))]
