@@ -20,6 +20,7 @@ from backend.config import Settings, get_settings
 from backend.connections import ConnectionKeeper, running_server
 from backend.errors import BackendError
 from backend.garbage import Garbage
+from backend.head_limit import bound_heads
 from backend.heavy import take_short_turns
 from backend.metrics.backend import BackendMetrics
 from backend.metrics.requests import RequestMeter
@@ -168,6 +169,7 @@ async def _running(
     """Everything that a running backend holds."""
     async with AsyncExitStack() as stack:
         server = running_server()
+        bound_heads(server)
         keeper = ConnectionKeeper(server, max_connections=settings.max_connections)
         await stack.enter_async_context(keeper)
         tls = TLS(server, settings.tls_cert_file, settings.tls_key_file)

@@ -25,6 +25,7 @@ from gpu_server.comfyui.inputs import InputImages
 from gpu_server.comfyui.socket import ComfyUISocket
 from gpu_server.config import Engine, Settings, get_settings
 from gpu_server.errors import GPUServiceError
+from gpu_server.head_limit import bound_heads
 from gpu_server.heavy import take_short_turns
 from gpu_server.metrics.requests import RequestMeter
 from gpu_server.metrics.service import ServiceMetrics
@@ -119,7 +120,9 @@ def _usual_authorities() -> ssl.SSLContext:
 async def _running(settings: Settings, counted: ServiceMetrics) -> AsyncIterator[ServiceState]:
     """Everything that a running service holds, opened in order and closed in reverse."""
     async with AsyncExitStack() as stack:
-        tls = TLS(running_server(), settings.tls_cert_file, settings.tls_key_file)
+        server = running_server()
+        bound_heads(server)
+        tls = TLS(server, settings.tls_cert_file, settings.tls_key_file)
         await stack.enter_async_context(tls)
         # trust_env: a proxy for the world outside is none for ComfyUI beside us.
         http = httpx.AsyncClient(

@@ -7,6 +7,7 @@ import pytest
 
 WHOLE = [
     "background",
+    "head_limit",
     "heavy",
     "log_file",
     "metrics.registry",
