@@ -146,12 +146,12 @@ class GenerationRouter:
         # The mode first: what is an upload, only its workflow's parameters tell.
         await self._catalogue.check(request.mode)
         self._check(request)
+        # All that is no matter of the images, before any is fetched.
+        await self._catalogue.check_parameters(request.mode, self._params(request))
         request = await self._with_uploads(request)
-        params = self._params(request)
-        await self._catalogue.check_parameters(request.mode, params)
         for field, image in self._images(request):
             await self._image_check.check(field, image)
-        return params
+        return self._params(request)
 
     def _check(self, request: GenerateRequest) -> None:
         if request.style is not None and request.style not in self._styles:
