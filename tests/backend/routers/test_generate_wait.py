@@ -54,6 +54,12 @@ async def test_more_than_90_is_90(client: httpx.AsyncClient) -> None:
     assert reply.headers["Preference-Applied"] == "wait=90"
 
 
+async def test_wait_without_a_number_is_60_seconds(client: httpx.AsyncClient) -> None:
+    reply = await client.post("/generate", json=SPEC_REQUEST, headers={"Prefer": "wait"})
+    assert reply.json()["status"] == "done"
+    assert reply.headers["Preference-Applied"] == "wait=60"
+
+
 async def test_malformed_wait_is_ignored(client: httpx.AsyncClient) -> None:
     reply = await client.post("/generate", json=SPEC_REQUEST, headers={"Prefer": "wait=soon"})
     assert list(reply.json()) == ["task_id", "status", "image", "error"]
