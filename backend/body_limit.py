@@ -11,6 +11,8 @@ FIRST_SECONDS = 30.0
 SLOWEST = 50_000
 SMALL = 1024 * 1024
 """Bytes. A body up to here is not counted among those that are held."""
+ARRIVED = "gateway.arrived"
+"""In the scope of a request, once its body is complete: when that was, by the loop's clock."""
 
 
 class BodyLimit:
@@ -49,6 +51,8 @@ class BodyLimit:
             message = await self._in_time(body, receive)
             self._count(body, len(message.get("body", b"")))
             body.complete = not message.get("more_body", False)
+            if body.complete:
+                scope[ARRIVED] = anyio.current_time()
             return message
 
         try:

@@ -8,7 +8,7 @@ from backend.errors import InvalidInput
 
 SCHEMES = ("http://", "https://")
 SECONDS = 20.0
-"""For one image as a whole: a server may send a byte now and then."""
+"""For all images of a request, as a whole: a server may send a byte now and then."""
 MAX_REDIRECTS = 3
 HEADERS = {"Accept": "image/png, image/jpeg, image/webp", "Accept-Encoding": "identity"}
 
@@ -24,10 +24,14 @@ class ImageFetcher:
         self._max_bytes = max_bytes
         self._seconds = seconds
 
-    async def fetch(self, field: str, url: str) -> bytes:
+    def due(self) -> float:
+        """When images that are asked for now have to be here, by the event loop's clock."""
+        return anyio.current_time() + self._seconds
+
+    async def fetch(self, field: str, url: str, due: float) -> bytes:
         """The file. Raises UrlRefused, InvalidInput, both naming `field`."""
         try:
-            with anyio.fail_after(self._seconds):
+            with anyio.fail_after(max(due - anyio.current_time(), 0.0)):
                 return await self._follow(field, self._guard.check_url(url, field))
         except TimeoutError as exc:
             raise _not_fetched(field, f"it took more than {self._seconds:g} s") from exc

@@ -54,10 +54,10 @@ async def generate(
         response.headers["Idempotent-Replayed"] = "true"
     if wait is None:
         return GenerateResponse(task_id=task.id, status="queued")
-    shown = await while_connected(request, state.tasks.wait(task.id, wait, caller))
+    shown = await while_connected(request, state.tasks.wait(task.id, wait.left, caller))
     if shown is None:
         return nobody_there()
     response.status_code = 200 if shown.status.ended else 202
-    response.headers["Preference-Applied"] = f"wait={wait}"
+    response.headers["Preference-Applied"] = f"wait={wait.seconds}"
     response.headers["Location"] = f"/tasks/{task.id}"
     return shown

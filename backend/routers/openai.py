@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from backend.access import Caller
+from backend.body_limit import ARRIVED
 from backend.errors import (
     BackendError,
     EngineIsStub,
@@ -150,12 +151,12 @@ async def _answer(
 async def _made(
     order: ImageOrder, request: Request, state: BackendState, caller: Caller, wishes: Wishes
 ) -> Response:
-    tasks = await state.openai.start(order, wishes, caller)
     if order.request.stream:
-        events = state.openai.events(order, tasks[0], caller)
+        [task] = await state.openai.start(order, wishes, caller)
+        events = state.openai.events(order, task, caller)
         return StreamingResponse(_encoded(events), media_type="text/event-stream", headers=HEADERS)
-    images = state.openai.answer(order, tasks, caller)
-    return await while_connected(request, patient(images)) or nobody_there()
+    images = patient(state.openai.make(order, wishes, caller), request.scope[ARRIVED])
+    return await while_connected(request, images) or nobody_there()
 
 
 async def _encoded(events: AsyncGenerator[ImageEvent | None, None]) -> AsyncGenerator[bytes, None]:

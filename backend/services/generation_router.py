@@ -146,12 +146,12 @@ class GenerationRouter:
         # The mode first: what is an upload, only its workflow's parameters tell.
         await self._catalogue.check(request.mode)
         self._check(request)
+        # All that is no matter of the images, before any is fetched.
+        await self._catalogue.check_parameters(request.mode, self._params(request))
         request = await self._with_uploads(request)
-        params = self._params(request)
-        await self._catalogue.check_parameters(request.mode, params)
         for field, image in self._images(request):
             await self._image_check.check(field, image)
-        return params
+        return self._params(request)
 
     def _check(self, request: GenerateRequest) -> None:
         if request.style is not None and request.style not in self._styles:
@@ -170,29 +170,27 @@ class GenerationRouter:
 
     def _images(self, request: GenerateRequest) -> list[tuple[str, str]]:
         """Each image, with the name of its field."""
-        schema = self._catalogue.parameters(request.mode)
         faces = enumerate(request.face_images or ())
-        images: list[tuple[str, Any]] = [(f"face_images[{number}]", each) for number, each in faces]
-        images.append(("target_image", request.target_image))
-        extra = (request.extra_params or {}).items()
-        images += [(name, value) for name, value in extra if is_image(schema, name)]
-        return [(name, value) for name, value in images if value is not None]
+        images = [(f"face_images[{number}]", each) for number, each in faces]
+        if request.target_image is not None:
+            images.append(("target_image", request.target_image))
+        return images + self._extra_images(request)
+
+    def _extra_images(self, request: GenerateRequest) -> list[tuple[str, str]]:
+        schema = self._catalogue.parameters(request.mode)
+        given = {k: v for k, v in (request.extra_params or {}).items() if v is not None}
+        return [(name, value) for name, value in given.items() if is_image(schema, name)]
 
     async def _with_uploads(self, request: GenerateRequest) -> GenerateRequest:
         """The request with its uploads put in."""
-        schema = self._catalogue.parameters(request.mode)
-        put_in, extra = self._uploads.put_in, dict(request.extra_params or {})
-        for name, value in extra.items():
-            if is_image(schema, name) and isinstance(value, str):
-                extra[name] = await put_in(name, value)
-        changed: dict[str, Any] = {"extra_params": extra}
-        if request.target_image is not None:
-            changed["target_image"] = await put_in("target_image", request.target_image)
+        put_in = iter(await self._uploads.put_in(self._images(request)))
+        changed: dict[str, Any] = {}
         if request.face_images is not None:
-            changed["face_images"] = [
-                await put_in(f"face_images[{number}]", image)
-                for number, image in enumerate(request.face_images)
-            ]
+            changed["face_images"] = [next(put_in) for _ in request.face_images]
+        if request.target_image is not None:
+            changed["target_image"] = next(put_in)
+        if extra := {name: next(put_in) for name, _ in self._extra_images(request)}:
+            changed["extra_params"] = {**(request.extra_params or {}), **extra}
         return request.model_copy(update=changed)
 
     def _params(self, request: GenerateRequest) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """OpenAI's Images API over our own tasks."""
 
+import asyncio
 import base64
 import json
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,6 +129,17 @@ class OpenAIImages:
                 await self.tasks.cancel(task.id, caller)
             raise
         return started
+
+    async def make(self, order: ImageOrder, wishes: Wishes, caller: Caller) -> ImagesResponse:
+        """`start`, which is not broken off where this is cancelled; then `answer`."""
+        starting = asyncio.create_task(self.start(order, wishes, caller), name="order")
+        try:
+            tasks = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with suppress(BackendError):
+                await starting
+            raise
+        return await self.answer(order, tasks, caller)
 
     async def answer(self, order: ImageOrder, tasks: list[Task], caller: Caller) -> ImagesResponse:
         """All images, once all are there. Raises GenerationFailed, ServiceStopping."""

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+from collections.abc import Sequence
 
 from backend.clients.image_fetcher import SCHEMES, ImageFetcher
 from backend.errors import InvalidInput
@@ -17,6 +18,8 @@ PREFIX = "upload:"
 REFERENCE = re.compile(rf"{PREFIX}([0-9a-f]{{64}})")
 FOLDER = "uploads"
 """Beside the tasks' own folders, whose names are UUIDs."""
+AT_ONCE = 4
+"""Images of one request that are fetched at the same time, each in memory as a file meanwhile."""
 
 
 class UploadService:
@@ -46,13 +49,30 @@ class UploadService:
         await self._store.put(FOLDER, name, data)
         return f"{PREFIX}{name}"
 
-    async def put_in(self, field: str, value: str) -> str:
-        """The image in base64, where `value` is an upload or a URL; else `value` as it is.
+    async def put_in(self, images: Sequence[tuple[str, str]]) -> list[str]:
+        """For each field and its value: the image in base64, or a value that is one as it is.
 
-        Raises InvalidInput, naming `field`, where there is no such upload, and UrlRefused.
+        URLs are fetched at the same time, within the time that they have together. Raises
+        InvalidInput and UrlRefused, naming the field, for the first that fails; no other goes on.
         """
+        due = 0.0 if self._fetcher is None else self._fetcher.due()
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def put(field: str, value: str) -> str:
+            async with turns:
+                return await self._put(field, value, due)
+
+        putting = [asyncio.ensure_future(put(*each)) for each in images]
+        try:
+            return await asyncio.gather(*putting)
+        finally:
+            for each in putting:
+                each.cancel()
+            await asyncio.gather(*putting, return_exceptions=True)
+
+    async def _put(self, field: str, value: str, due: float) -> str:
         if self._fetcher is not None and value[:8].lower().startswith(SCHEMES):
-            fetched = await self._fetcher.fetch(field, value)
+            fetched = await self._fetcher.fetch(field, value, due)
             return await in_pieces(to_base64(fetched))
         if not value.startswith(PREFIX):
             return value

@@ -208,6 +208,19 @@ class GPUService:
         known = properties or {name: {} for name in MANY}
         self.has(*({"name": name, "parameters": schema(**known)} for name in names))
 
+    def holds_workflows(self, *names: str, **properties: dict[str, Any]) -> asyncio.Event:
+        """From now on it has these workflows, and says so only once the event is set."""
+        self.has_workflows(*names, **properties)
+        released, said = asyncio.Event(), self.workflows.return_value
+        assert said is not None
+
+        async def answer(_: httpx.Request) -> httpx.Response:
+            await released.wait()
+            return httpx.Response(200, content=said.content)
+
+        self.workflows.side_effect = answer
+        return released
+
     def answers(self, *answers: Answer) -> None:
         """What the next PUTs get, one after the other; then comes what is usual."""
         self._next.extend(answers)

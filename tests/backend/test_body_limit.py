@@ -7,7 +7,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from backend.body_limit import BodyLimit
+from backend.body_limit import ARRIVED, BodyLimit
 
 
 class Arriving:
@@ -63,6 +63,23 @@ async def test_declared_length_that_lies_is_refused_once_it_is_over() -> None:
 async def test_body_at_the_bound_goes_through() -> None:
     bodies = await passed(Arriving(b"x" * 9, b"x"), (b"content-length", b"10"))
     assert bodies == [b"x" * 9, b"x"]
+
+
+async def test_request_has_arrived_once_its_body_is_complete() -> None:
+    parts = [(b"x", True), (b"y", False)]
+    arrived: list[bool] = []
+
+    async def receive() -> Message:
+        body, more = parts.pop(0)
+        return {"type": "http.request", "body": body, "more_body": more}
+
+    async def send(message: Message) -> None:
+        arrived.append(ARRIVED in scope)
+
+    scope: Scope = {"type": "http", "headers": []}
+    await BodyLimit(read_twice, max_bytes=10)(scope, receive, send)
+    assert arrived == [False, True]
+    assert scope[ARRIVED] <= asyncio.get_running_loop().time()
 
 
 async def test_what_is_no_request_goes_through() -> None:

@@ -1,5 +1,6 @@
 """`POST /generate` with `Prefer: wait=N`."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -52,6 +53,27 @@ async def test_wait_that_is_over_answers_202_and_where_to_look(
 async def test_more_than_90_is_90(client: httpx.AsyncClient) -> None:
     reply = await client.post("/generate", json=SPEC_REQUEST, headers={"Prefer": "wait=1000"})
     assert reply.headers["Preference-Applied"] == "wait=90"
+
+
+async def test_wait_begins_when_the_request_arrives(
+    gpu: GPUService, bound_client: httpx.AsyncClient
+) -> None:
+    gpu.holds()
+    known = gpu.holds_workflows("dropped_in")
+    waiting = asyncio.create_task(
+        bound_client.post("/generate", json={"mode": "dropped_in"}, headers={"Prefer": "wait=2"})
+    )
+    await asyncio.wait({waiting}, timeout=2)
+    known.set()
+    with anyio.fail_after(1.5):
+        reply = await waiting
+    assert (reply.status_code, reply.headers["Preference-Applied"]) == (202, "wait=2")
+
+
+async def test_wait_without_a_number_is_60_seconds(client: httpx.AsyncClient) -> None:
+    reply = await client.post("/generate", json=SPEC_REQUEST, headers={"Prefer": "wait"})
+    assert reply.json()["status"] == "done"
+    assert reply.headers["Preference-Applied"] == "wait=60"
 
 
 async def test_malformed_wait_is_ignored(client: httpx.AsyncClient) -> None:

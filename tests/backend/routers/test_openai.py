@@ -6,12 +6,18 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import anyio
 import httpx
 import pytest
+from asgi_lifespan import LifespanManager
 
+from backend.access import EVERYBODY
 from backend.config import Settings
+from backend.main import create_app
 from backend.routers.patience import patient
-from backend.schemas.openai_images import Model
+from backend.schemas.openai_images import ImageGenerationRequest, Model
+from backend.services.generation_router import Wishes
+from backend.services.openai_images import ImageOrder
 from tests.backend.gpu_service import FakeJob, GPUService, a_picture
 from tests.backend.making import picture
 from tests.backend.serving import serving
@@ -186,20 +192,44 @@ async def test_stream_without_previews_has_the_image_alone(images: httpx.AsyncCl
 # long ones
 
 
-async def test_answer_that_takes_long_is_kept_alive_with_spaces() -> None:
+@pytest.mark.parametrize(("ago", "silent"), [(0.0, 0.01), (60.0, 60.0)], ids=["late", "at once"])
+async def test_answer_that_takes_long_is_kept_alive_with_spaces(ago: float, silent: float) -> None:
+    """From the request's arrival on, however long it took until the work began."""
     ready = asyncio.Event()
 
     async def work() -> Model:
         await ready.wait()
         return Model(id="free")
 
-    answer = await patient(work(), silent=0.01)
+    with anyio.fail_after(5):
+        answer = await patient(work(), anyio.current_time() - ago, silent)
     pieces = aiter(answer.body_iterator)  # type: ignore[attr-defined]
     first = await anext(pieces)
     ready.set()
     rest = [piece async for piece in pieces]
     assert (answer.status_code, first) == (200, b" ")
     assert json.loads(b"".join([first, *rest]))["id"] == "free"
+
+
+async def test_order_that_takes_long_to_be_taken_is_kept_alive(
+    settings: Settings, gpu: GPUService, caplog: pytest.LogCaptureFixture
+) -> None:
+    gpu.has_workflows("free_generation", prompt={"type": "string"})
+    gpu.makes = [a_picture()]
+    app = create_app(settings)
+    async with LifespanManager(app):
+        await eventually(lambda: "engine comfyui" in caplog.text)
+        known = gpu.holds_workflows("free_generation", "dropped_in", prompt={"type": "string"})
+        order = ImageOrder(ImageGenerationRequest(model="dropped_in", prompt="a lighthouse"))
+        making = app.state.backend.openai.make(order, Wishes(), EVERYBODY)
+        answer = await patient(making, anyio.current_time(), silent=0.01)
+        pieces = aiter(answer.body_iterator)  # type: ignore[attr-defined]
+        first = await anext(pieces)
+        assert (first, gpu.jobs) == (b" ", [])
+        known.set()
+        rest = [piece async for piece in pieces]
+    [made] = json.loads(b"".join(rest))["data"]
+    assert base64.b64decode(made["b64_json"]) == picture()
 
 
 # edits

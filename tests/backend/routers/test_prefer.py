@@ -1,5 +1,7 @@
 """`Prefer: wait=N`."""
 
+import time
+
 import pytest
 
 from backend.routers.prefer import preferred_wait
@@ -21,6 +23,11 @@ from backend.routers.prefer import preferred_wait
         (["wait=10; a=b"], 10),
         (['return=representation; x="y", wait=10'], 10),
         (["respond-async", "wait=10"], 10),
+        (["wait"], 60),
+        ([" Wait "], 60),
+        (["respond-async, wait"], 60),
+        (["wait; a=b"], 60),
+        (["wait, wait=10"], 60),
     ],
 )
 def test_wait_is_heard(headers: list[str], seconds: int) -> None:
@@ -31,8 +38,9 @@ def test_wait_is_heard(headers: list[str], seconds: int) -> None:
     "header",
     [
         "",
-        "wait",
         "wait=",
+        "wait 5",
+        "waiting",
         "wait=-1",
         "wait=1.5",
         "wait=ten",
@@ -47,3 +55,10 @@ def test_what_asks_for_no_wait_is_ignored(header: str) -> None:
 
 def test_no_header_asks_for_no_wait() -> None:
     assert preferred_wait(None) is None
+
+
+@pytest.mark.parametrize("filling", ["wait=" + "0" * 60_000, "wait" + " " * 60_000])
+def test_long_header_is_read_at_once(filling: str) -> None:
+    began = time.process_time()
+    assert preferred_wait([f"{filling}x"]) is None
+    assert time.process_time() - began < 1

@@ -175,7 +175,7 @@ async def fetched(url: str, *, seconds: float = 5.0, most: int = 1000) -> bytes:
     outward = Outward("127.0.0.1")
     try:
         fetcher = ImageFetcher(outward.http, outward.guard, most, seconds)
-        return await fetcher.fetch("target_image", url)
+        return await fetcher.fetch("target_image", url, fetcher.due())
     finally:
         await outward.close()
 
