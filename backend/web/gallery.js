@@ -19,11 +19,17 @@ export class Gallery {
     byId("show").addEventListener("change", () => this.reload());
     byId("show-mode").addEventListener("change", () => this.reload());
     byId("more").addEventListener("click", () => this.more());
-    const end = new IntersectionObserver(
+    this.end = new IntersectionObserver(
       ([{ isIntersecting }]) => isIntersecting && this.begun && this.more(),
       { rootMargin: "800px" },
     );
-    end.observe(byId("more"));
+    this.watchEnd();
+  }
+
+  /** It is told of a change only: an end that is still near after a page is looked at anew. */
+  watchEnd() {
+    this.end.unobserve(byId("more"));
+    this.end.observe(byId("more"));
   }
 
   /** Show it for the first time, or with what has ended elsewhere since. */
@@ -84,6 +90,7 @@ export class Gallery {
       page.tasks.forEach((task) => this.add(task));
       this.cursor = page.next_cursor;
       byId("more").hidden = !page.next_cursor;
+      this.watchEnd();
     });
     this.count();
   }

@@ -20,6 +20,7 @@ from tests.browser.studio import Studio, size_of
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TASKS = 205
+PAGE = 40
 NEWEST = Past("the last of them", [landscape(4, 60, 40)], values={"seed": 7, "width": 60})
 BEFORE = Past("the last but one", [landscape(5, 40, 60), landscape(6, 40, 60)])
 
@@ -56,6 +57,15 @@ async def test_all_of_200_tasks_come_as_one_scrolls(page: Page, origin: str) -> 
     last = studio.tiles.nth(TASKS - 1)
     await last.scroll_into_view_if_needed()
     assert await size_of(last.locator("img")) != [0, 0]
+
+
+async def test_page_that_does_not_fill_a_large_screen_is_followed_by_the_next(
+    page: Page, origin: str
+) -> None:
+    await page.set_viewport_size({"width": 2560, "height": 1440})
+    studio = Studio(page, origin)
+    await studio.open("Gallery")
+    await expect(studio.tiles.nth(PAGE)).to_be_attached()
 
 
 async def test_filters_show_what_failed_and_why(page: Page, origin: str) -> None:
