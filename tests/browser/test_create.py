@@ -21,7 +21,10 @@ for (let size = 2 ** 23; size >= 1; size /= 2) {
 """
 """Leaves no room in what a tab may keep."""
 PAINTED_IN_THE_MIDDLE = """
-(canvas) => canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data[3] > 0
+(canvas) => {
+  const { width, height } = canvas;
+  return canvas.getContext("2d").getImageData(width / 2, height / 2, 1, 1).data[3] > 0;
+}
 """
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -211,7 +214,7 @@ async def test_form_stays_while_no_modes_are_known(page: Page, services: Gateway
     await studio.open()
     await studio.choose("Image to image")
     await studio.prompt.fill("half written")
-    nothing = {"engine": None, "modes": []}
+    nothing: dict[str, Any] = {"engine": None, "modes": []}
     await page.route("**/modes", lambda route: route.fulfill(json=nothing))
     await studio.go("Status")
     await expect(page.get_by_text("Not known yet")).to_be_visible()

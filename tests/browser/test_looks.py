@@ -41,7 +41,8 @@ async () => {
   const box = focused.getBoundingClientRect();
   const found = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
   const bar = found?.closest(".actions, .top");
-  return bar && !bar.contains(focused) ? `${focused.outerHTML.slice(0, 80)} by ${bar.className}` : "";
+  const isBehind = bar && !bar.contains(focused);
+  return isBehind ? `${focused.outerHTML.slice(0, 80)} by ${bar.className}` : "";
 }
 """
 """Which bar lies on the middle of what has the focus, once it has been scrolled to."""

@@ -85,9 +85,7 @@ async def test_waiting_task_tells_its_place_is_cancelled_and_tried_again(
         await expect(studio.cards.nth(number)).to_contain_text("Done")
 
 
-async def test_place_that_is_not_asked_for_again_is_not_told(
-    page: Page, services: Gateway
-) -> None:
+async def test_place_that_is_not_asked_for_again_is_not_told(page: Page, services: Gateway) -> None:
     in_line(services, 7)
     studio = Studio(page, services.url)
     await studio.open()
