@@ -6,6 +6,7 @@ import { button, byId, element, fill } from "./element.js";
 import { isAdmin, keysAreOn } from "./keys.js";
 import { moment } from "./words.js";
 
+const SURE = ": sure?";
 const BOUNDS = {
   requests_per_minute: "requests/minute",
   concurrent_tasks: "at once",
@@ -22,10 +23,10 @@ export async function showAdmin() {
       get("keys"),
       get("webhooks/deliveries?state=failed&limit=50"),
     ]);
-    fill(byId("keys"), keys.length ? table("API keys", KEY_COLUMNS, keys.map(keyRow)) : none(noKeys()));
+    redraw("keys", keys.length ? table("API keys", KEY_COLUMNS, keys.map(keyRow)) : none(noKeys()));
     const rows = deliveries.map(deliveryRow);
     const told = rows.length ? table("Undelivered webhooks", DELIVERY_COLUMNS, rows) : none("None.");
-    fill(byId("deliveries"), told);
+    redraw("deliveries", told);
   });
 }
 
@@ -39,8 +40,20 @@ async function showDrain() {
   const words = drains
     ? "Nothing more is taken out of the queue until it is to go on. New tasks are kept and wait."
     : "Take nothing more out of the queue and let what runs end, before the pod is stopped.";
-  fill(byId("drain"), element("p", { class: "help" }, words), act);
+  redraw("drain", element("p", { class: "help" }, words), act);
 }
+
+/** Other content of a section; the focus stays on the button of the same name, or goes to the heading. */
+function redraw(id, ...children) {
+  const section = byId(id);
+  const held = section.contains(document.activeElement) && nameOf(document.activeElement);
+  fill(section, ...children);
+  if (held === false) return;
+  const alike = [...section.querySelectorAll("button")].find((each) => nameOf(each) === held);
+  (alike ?? section.previousElementSibling).focus();
+}
+
+const nameOf = (button) => (button.ariaLabel ?? button.textContent).replace(SURE, "");
 
 const KEY_COLUMNS = ["Name", "Scopes", "Limits", "State", ""];
 const DELIVERY_COLUMNS = ["When", "Event", "To", "Why", ""];
@@ -76,7 +89,7 @@ function twice(word, label, action) {
   const made = button(word, () => {
     if (made.textContent !== word) return action();
     made.textContent = "Sure?";
-    made.setAttribute("aria-label", `${label}: sure?`);
+    made.setAttribute("aria-label", label + SURE);
     return undefined;
   }, "quiet", { "aria-label": label });
   return made;

@@ -85,6 +85,12 @@ export class Card {
     return [first, does("Use these again", reuse), does("Dismiss", dismiss)];
   }
 
+  /** How far it is in the queue is not known any more. */
+  unplaced() {
+    Object.assign(this.task, { queue_position: null, estimated_seconds: null });
+    this.tick();
+  }
+
   progressed({ value, node }) {
     this.task.progress = value;
     this.task.node = node;

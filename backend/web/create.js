@@ -60,10 +60,13 @@ export class Create {
   /** The form stays as it is where its mode does. */
   drawAnew(modes) {
     const before = stringify(this.mode);
-    this.modes = modes.length ? modes : [ANY];
+    // A backend that has just started has not heard of any: those of before are still right.
+    const known = modes.length ? modes : this.modes;
+    this.modes = known.length ? known : [ANY];
     learn(modes);
     this.list();
-    const wanted = this.mode?.mode ?? kept(LAST) ?? "free";
+    const chosen = this.mode === ANY ? null : this.mode?.mode;
+    const wanted = chosen ?? kept(LAST) ?? ANY.mode;
     const now = this.modes.find((each) => each.mode === wanted) ?? this.modes[0];
     if (stringify(now) === before) return;
     // The form of somebody who is just filling it in is drawn anew later.
@@ -82,7 +85,7 @@ export class Create {
 
   choose(name) {
     this.mode = this.modes.find((each) => each.mode === name) ?? this.modes[0];
-    keep(LAST, this.mode.mode);
+    if (this.mode !== ANY) keep(LAST, this.mode.mode);
     byId("mode").value = this.mode.mode;
     fill(byId("mode-about"), prose(this.mode.description ?? ""));
     fill(byId("mode-missing"), missingNote(this.mode));

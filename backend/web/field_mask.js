@@ -22,13 +22,23 @@ export class MaskField extends ImageField {
     const paintOn = () => {
       if (image.blob === this.shownOn) return;
       this.shownOn = image.blob;
-      this.painter.on(image.blob);
+      this.painter.on(image.blob, this.begun?.on === image.blob ? this.begun.strokes : []);
       this.told.textContent = this.idle();
     };
     image.addEventListener("changed", paintOn);
     image.addEventListener("written", paintOn);
     channel?.addEventListener("changed", () => (this.painted = undefined));
     paintOn();
+  }
+
+  /** What is painted, for the field that takes this one's place. */
+  get painting() {
+    return { on: this.shownOn, strokes: this.painter.strokes };
+  }
+
+  /** Go on with what another field has begun, once it is the same image's turn. */
+  goOn(painting) {
+    this.begun = painting;
   }
 
   idle() {

@@ -30,7 +30,9 @@ export class Form extends EventTarget {
 
   /** Draw the form of a mode, with what was last in it. */
   show(mode, styles) {
-    const images = this.mode === mode.mode ? this.images() : [];
+    const isSame = this.mode === mode.mode;
+    const images = isSame ? this.images() : [];
+    const paintings = isSame ? this.masks().map(({ name, painting }) => ({ name, painting })) : [];
     this.mode = mode.mode;
     this.showSizes = null;
     this.fields.clear();
@@ -45,6 +47,7 @@ export class Form extends EventTarget {
     fill(this.node, ...this.groups());
     this.write(this.draft());
     this.isDrawn = true;
+    paintings.forEach(({ name, painting }) => this.fields.get(name)?.goOn?.(painting));
     images.forEach(({ name, blob, told }) => this.fields.get(name)?.take?.(blob, told));
   }
 
@@ -52,6 +55,10 @@ export class Form extends EventTarget {
   images() {
     const chosen = [...this.fields.values()].filter((field) => field.blob);
     return chosen.map(({ name, blob }) => ({ name, blob, told: blob.name }));
+  }
+
+  masks() {
+    return [...this.fields.values()].filter((field) => field instanceof MaskField);
   }
 
   add(name, field, required) {
@@ -68,9 +75,8 @@ export class Form extends EventTarget {
   follow() {
     const all = [...this.fields.values()];
     const image = all.find((each) => each instanceof ImageField && !(each instanceof MaskField));
-    const masks = all.filter((each) => each instanceof MaskField);
     const channel = (mask) => this.fields.get(`${mask.name}_channel`);
-    if (image) masks.forEach((mask) => mask.follow(image, channel(mask)));
+    if (image) this.masks().forEach((mask) => mask.follow(image, channel(mask)));
   }
 
   groups() {
@@ -154,7 +160,9 @@ export class Form extends EventTarget {
     const plain = [...this.fields].filter(([, field]) => !(field instanceof ImageField));
     const values = Object.fromEntries(plain.map(([name, field]) => [name, field.value]));
     const { prompt, style, output, ...extra } = values;
-    const draft = { prompt, style, output: { format: output }, extra_params: extra };
+    // What this form has no field for, the mode's whole form may have.
+    const all = { ...this.draft().extra_params, ...extra };
+    const draft = { prompt, style, output: { format: output }, extra_params: all };
     keep(`draft ${this.mode}`, stringify(draft));
     this.dispatchEvent(new Event("changed"));
   }

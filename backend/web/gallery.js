@@ -2,6 +2,7 @@
 
 import { get, Problem, Unreachable } from "./api.js";
 import { byId, element, fill } from "./element.js";
+import { itemsOf } from "./outputs.js";
 import { tile } from "./tile.js";
 import { plural } from "./words.js";
 
@@ -19,11 +20,17 @@ export class Gallery {
     byId("show").addEventListener("change", () => this.reload());
     byId("show-mode").addEventListener("change", () => this.reload());
     byId("more").addEventListener("click", () => this.more());
-    const end = new IntersectionObserver(
+    this.end = new IntersectionObserver(
       ([{ isIntersecting }]) => isIntersecting && this.begun && this.more(),
       { rootMargin: "800px" },
     );
-    end.observe(byId("more"));
+    this.watchEnd();
+  }
+
+  /** It is told of a change only: an end that is still near after a page is looked at anew. */
+  watchEnd() {
+    this.end.unobserve(byId("more"));
+    this.end.observe(byId("more"));
   }
 
   /** Show it for the first time, or with what has ended elsewhere since. */
@@ -34,14 +41,25 @@ export class Gallery {
 
   async renew() {
     const { round } = this;
+    const had = this.items.map(({ task }) => task);
     await this.tried(async () => {
-      const { tasks } = await get(`tasks?${this.query()}`);
+      const { tasks, next_cursor: next } = await get(`tasks?${this.query()}`);
       if (round !== this.round) return;
+      this.drop(had, tasks, next === null);
       const last = tasks.findLastIndex(({ task_id: id }) => this.tiles.has(id));
       if (last < 0) return void (await this.reload());
       tasks.slice(0, last).reverse().forEach((task) => this.add(task, { first: true }));
     });
     this.count();
+  }
+
+  /** Those that have been deleted elsewhere, as far as this newest page tells. */
+  drop(had, tasks, isAll) {
+    const there = new Set(tasks.map((task) => task.task_id));
+    const since = isAll ? "" : tasks.at(-1).created_at;
+    had
+      .filter((task) => task.created_at > since && !there.has(task.task_id))
+      .forEach((task) => this.remove(task.task_id));
   }
 
   modes(modes) {
@@ -84,6 +102,7 @@ export class Gallery {
       page.tasks.forEach((task) => this.add(task));
       this.cursor = page.next_cursor;
       byId("more").hidden = !page.next_cursor;
+      this.watchEnd();
     });
     this.count();
   }
@@ -113,8 +132,7 @@ export class Gallery {
 
   add(task, { first = false } = {}) {
     if (this.tiles.has(task.task_id)) return;
-    const numbers = task.outputs.length ? task.outputs.keys() : [null];
-    const items = [...numbers].map((number) => ({ task, number }));
+    const items = itemsOf(task);
     if (first) this.items.unshift(...items);
     else this.items.push(...items);
     const made = tile(task, () => this.onOpen(this.items.indexOf(items[0])));
@@ -140,6 +158,6 @@ export class Gallery {
   }
 
   focus(taskId) {
-    this.tiles.get(taskId)?.querySelector("button").focus();
+    (this.tiles.get(taskId)?.querySelector("button") ?? byId("gallery-title")).focus();
   }
 }

@@ -2,6 +2,7 @@
 
 import { get, Problem, Unreachable } from "./api.js";
 import { byId, fill } from "./element.js";
+import { itemsOf } from "./outputs.js";
 import { tile } from "./tile.js";
 
 const MOST = 12;
@@ -12,6 +13,13 @@ export class Latest {
     this.onOpen = onOpen;
     this.tasks = [];
   }
+
+  get items() {
+    return this.tasks.flatMap(itemsOf);
+  }
+
+  /** It has no more than it shows. */
+  async more() {}
 
   async load() {
     try {
@@ -30,6 +38,11 @@ export class Latest {
 
   remove(taskId) {
     this.show(this.tasks.filter((each) => each.task_id !== taskId));
+  }
+
+  focus(taskId) {
+    const made = [...byId("latest").children].find((each) => each.dataset.task === taskId);
+    (made?.querySelector("button") ?? byId("watch-title")).focus();
   }
 
   show(tasks) {

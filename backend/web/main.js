@@ -8,6 +8,8 @@ import { byId } from "./element.js";
 import { Gallery } from "./gallery.js";
 import { letIn, onOpened } from "./keys.js";
 import { Latest } from "./latest.js";
+import { itemsOf, kindOf } from "./outputs.js";
+import { forget } from "./pictures.js";
 import { again } from "./sent.js";
 import { Status } from "./status.js";
 import { Viewer } from "./viewer.js";
@@ -24,10 +26,11 @@ const useAsInput = (blob, name) => {
   create.useImage(blob, name);
   byId("generate").focus();
 };
-const open = (item) => {
-  const isImage = item.number !== null;
-  if (compare.waits && isImage) compare.with(item);
-  else viewer.open(item);
+const isImage = ({ task, number }) => number !== null && kindOf(task.outputs[number]) === "image";
+/** `list` is what the item is one of: its neighbours are gone on to. */
+const open = (item, list) => {
+  if (compare.waits && isImage(item)) gallery.tried(() => compare.with(item));
+  else viewer.open(item, list);
 };
 
 const create = new Create((task) => {
@@ -37,17 +40,17 @@ const create = new Create((task) => {
 });
 const status = new Status(create);
 const compare = new Compare();
-const gallery = new Gallery({ onOpen: (number) => open(gallery.items[number]) });
-const openTask = (task) => {
-  const number = task.outputs.length ? 0 : null;
-  const known = ({ task: each }) => each.task_id === task.task_id;
-  open(gallery.items.find(known) ?? { task, number });
-};
+const gallery = new Gallery({ onOpen: (number) => open(gallery.items[number], gallery) });
+const openTask = (task) => open(itemsOf(task)[0], latest);
 const latest = new Latest(openTask);
-const viewer = new Viewer(gallery, {
+const viewer = new Viewer({
   onReuse: reuse,
   onInput: useAsInput,
-  onRemoved: (taskId) => latest.remove(taskId),
+  onRemoved: (task) => {
+    [gallery, latest].forEach((list) => list.remove(task.task_id));
+    watch.dismiss(task.task_id);
+    forget(task);
+  },
   onCompare: (item) => {
     go("gallery");
     compare.begin(item);
@@ -67,6 +70,15 @@ new CopyAs(create.form);
 for (const dialog of document.querySelectorAll("dialog[data-closable]")) {
   dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+}
+
+// A file that misses its field would be opened in place of this page.
+for (const kind of ["dragover", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    if (event.defaultPrevented || !event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none";
+  });
 }
 
 async function begin() {

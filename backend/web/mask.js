@@ -35,8 +35,8 @@ export class MaskPainter extends EventTarget {
     return !this.strokes.some((stroke) => !stroke.erases);
   }
 
-  /** Paint on this image from now on; null for none. */
-  async on(blob) {
+  /** Paint on this image from now on, where these strokes are already; null for none. */
+  async on(blob, strokes = []) {
     URL.revokeObjectURL(this.image.src);
     this.clear();
     this.node.hidden = true;
@@ -55,6 +55,8 @@ export class MaskPainter extends EventTarget {
     this.canvas.height = Math.max(Math.round(height * scale), 1);
     this.at = { x: this.canvas.width / 2, y: this.canvas.height / 2 };
     this.node.hidden = false;
+    this.strokes = strokes;
+    this.redraw();
   }
 
   get radius() {

@@ -13,6 +13,12 @@ export function kindOf({ content_type: type }) {
   return ["image", "video", "audio"].includes(kind) ? kind : "file";
 }
 
+/** What can be looked at of a task, one by one: its outputs, or that it has none. */
+export function itemsOf(task) {
+  const numbers = task.outputs.length ? task.outputs.keys() : [null];
+  return [...numbers].map((number) => ({ task, number }));
+}
+
 /** A small picture of it. */
 export function thumbnail(output) {
   const kind = kindOf(output);

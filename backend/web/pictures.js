@@ -32,6 +32,12 @@ async function letGo(path) {
   URL.revokeObjectURL(await url.catch(() => ""));
 }
 
+/** Show nothing more of a task that is deleted. */
+export function forget({ outputs }) {
+  const paths = outputs.flatMap(({ url }) => [url, `${url}/thumbnail`]);
+  paths.filter((path) => kept.has(path)).forEach(letGo);
+}
+
 const seen = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting } of entries) {

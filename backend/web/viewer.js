@@ -11,20 +11,19 @@ import { titleOf } from "./titles.js";
 import { Zoom } from "./zoom.js";
 
 const NEAR_THE_END = 5;
+const PANS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class Viewer {
-  /** `gallery` has the items; the others get a task, or an item. */
-  constructor(gallery, { onReuse, onInput, onCompare, onRemoved }) {
+  /** Each of them gets a task, or an item. */
+  constructor({ onReuse, onInput, onCompare, onRemoved }) {
     this.onRemoved = onRemoved;
-    this.gallery = gallery;
     this.dialog = byId("viewer");
     this.frame = byId("viewer-frame");
     this.zoom = new Zoom(this.frame);
     this.item = null;
     const closing = (action) => () => {
-      const { item } = this;
-      this.dialog.close();
-      action(item);
+      this.leave();
+      action(this.item);
     };
     byId("viewer-reuse").onclick = closing(({ task }) => onReuse(task));
     byId("viewer-compare").onclick = closing(onCompare);
@@ -39,14 +38,15 @@ export class Viewer {
     this.dialog.addEventListener("close", () => this.closed());
   }
 
-  /** Open it at an item of the gallery, or with a task that is not in it. */
-  open(item) {
+  /** Open it at an item of a list, the gallery for one, or at one that is no longer in it. */
+  open(item, list) {
+    Object.assign(this, { list, first: item, isLeft: false });
     this.show(item);
     if (!this.dialog.open) this.dialog.showModal();
   }
 
   get number() {
-    return this.gallery.items.indexOf(this.item);
+    return this.list.items.findIndex((each) => isSame(each, this.item));
   }
 
   async show(item) {
@@ -77,7 +77,7 @@ export class Viewer {
 
   place() {
     const { number } = this;
-    const { items } = this.gallery;
+    const { items } = this.list;
     byId("viewer-previous").disabled = number <= 0;
     byId("viewer-next").disabled = number < 0 || number + 1 >= items.length;
     byId("viewer-place").textContent = number < 0 ? "" : `${number + 1} of ${items.length}`;
@@ -85,19 +85,20 @@ export class Viewer {
   }
 
   async more(item) {
-    const before = this.gallery.items.length;
-    await this.gallery.more();
-    if (item === this.item && this.gallery.items.length > before) this.place();
+    const before = this.list.items.length;
+    await this.list.more();
+    if (item === this.item && this.list.items.length > before) this.place();
   }
 
   step(by) {
-    const next = this.gallery.items[this.number + by];
+    const next = this.list.items[this.number + by];
     if (this.number >= 0 && next) this.show(next);
   }
 
   pressed(event) {
     if (event.target.closest("video, audio") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const does = {
+    const pans = event.shiftKey && PANS[event.key];
+    const does = pans ? () => this.zoom.pan(...pans) : {
       ArrowLeft: () => this.step(-1),
       ArrowRight: () => this.step(1),
       "+": () => this.zoom.closer(),
@@ -112,14 +113,21 @@ export class Viewer {
 
   closed() {
     fill(this.frame);
-    this.gallery.focus(this.item.task.task_id);
+    // The browser itself goes back to what opened it.
+    if (!this.isLeft && !isSame(this.item, this.first)) this.list.focus(this.item.task.task_id);
+  }
+
+  /** Close it for something else, which has the focus next. */
+  leave() {
+    this.isLeft = true;
+    this.dialog.close();
   }
 
   async asInput(onInput) {
     const { task, number } = this.item;
     await this.tried(async () => {
       const blob = await blobOf(task.outputs[number].url);
-      this.dialog.close();
+      this.leave();
       onInput(blob, fileName(task, number));
     });
   }
@@ -140,16 +148,21 @@ export class Viewer {
 
   async remove() {
     const { task } = this.item;
-    const { items } = this.gallery;
-    const isOther = (each) => each && each.task !== task;
+    const { items } = this.list;
+    const isOther = (each) => each.task.task_id !== task.task_id;
     const after = items.slice(this.number + 1).find(isOther);
     const next = after ?? items.slice(0, Math.max(this.number, 0)).findLast(isOther);
     await ask("DELETE", `tasks/${task.task_id}?remove=true`);
-    this.gallery.remove(task.task_id);
-    this.onRemoved(task.task_id);
+    this.onRemoved(task);
     announce("Deleted.");
     if (next) this.show(next);
-    else this.dialog.close();
+    else this.close();
+  }
+
+  /** With nothing left to show. */
+  close() {
+    this.leave();
+    this.list.focus(this.item.task.task_id);
   }
 
   async tried(work) {
@@ -160,4 +173,8 @@ export class Viewer {
       byId("viewer-problem").textContent = error.message;
     }
   }
+}
+
+function isSame(one, other) {
+  return one.task.task_id === other.task.task_id && one.number === other.number;
 }

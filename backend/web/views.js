@@ -12,9 +12,17 @@ export function onShown(name, callback) {
 
 export const current = () => NAMES.find((name) => `#${name}` === location.hash) ?? NAMES[0];
 
+/** Show a view at once: whoever asks may put the focus into it. */
 export function go(name) {
-  if (current() === name) show();
-  else location.hash = name;
+  if (current() === name) return show();
+  history.pushState(null, "", `#${name}`);
+  return enter();
+}
+
+function enter() {
+  show();
+  scrollTo(0, 0);
+  byId(`${current()}-title`).focus({ preventScroll: true });
 }
 
 export function show() {
@@ -29,8 +37,4 @@ export function show() {
   shown.get(now)?.();
 }
 
-addEventListener("hashchange", () => {
-  show();
-  scrollTo(0, 0);
-  byId(`${current()}-title`).focus({ preventScroll: true });
-});
+addEventListener("hashchange", enter);

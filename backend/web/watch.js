@@ -12,7 +12,8 @@ const POSITIONS = 5;
 const BUSY_LOOK = 2500;
 const IDLE_LOOK = 15000;
 const MOST_ENDED = 8;
-const WHICH = "tasks?status=queued&status=running&limit=100";
+const WHICH = ["queued", "running"]; // Each asked for alone: hundreds that wait hide none that runs.
+const LIMIT = 100;
 
 /** The right half of the first view. `onEnded` gets each task that has ended. */
 export class Watch {
@@ -45,19 +46,34 @@ export class Watch {
       if (!(error instanceof Problem || error instanceof Unreachable)) throw error;
     }
     if (turn !== this.turn) return;
+    this.lookLater();
+  }
+
+  lookLater() {
+    clearTimeout(this.timer);
     const wait = atLeast(this.open().length ? BUSY_LOOK : IDLE_LOOK);
     this.timer = setTimeout(() => this.look(), wait);
   }
 
   async refresh() {
     const asked = performance.now();
-    const { tasks } = await get(WHICH);
-    tasks.toReversed().forEach((task) => this.put(task, asked));
-    const there = new Set(tasks.map((task) => task.task_id));
-    const isGone = ({ task, seen }) => !there.has(task.task_id) && seen < asked;
+    const pages = await Promise.all(WHICH.map((state) => get(`tasks?status=${state}&limit=${LIMIT}`)));
+    const [waits] = pages;
+    const found = new Map(pages.flatMap(({ tasks }) => tasks).map((task) => [task.task_id, task]));
+    [...found.values()].toSorted(byAge).forEach((task) => this.put(task, asked));
+    // Older ones that wait are on no page that was asked for.
+    const since = waits.next_cursor ? born(waits.tasks.at(-1)) : 0;
+    const isListed = (task) => task.status === "running" || born(task) > since;
+    const isGone = ({ task, seen }) => !found.has(task.task_id) && seen < asked && isListed(task);
     const gone = this.open().filter(isGone);
     await Promise.all(gone.map(({ task }) => this.reload(task.task_id)));
+    await this.places();
+  }
+
+  /** How far in the queue those are that waited longest; of the others nothing old is told. */
+  async places() {
     const waiting = this.open().filter(({ task }) => task.status === "queued");
+    waiting.slice(POSITIONS).forEach((card) => card.unplaced());
     await Promise.all(waiting.slice(0, POSITIONS).map(({ task }) => this.reload(task.task_id)));
   }
 
@@ -76,6 +92,7 @@ export class Watch {
     const id = task.task_id;
     const known = this.cards.get(id);
     if (known?.seen > asked) return;
+    const wasIdle = this.open().length === 0;
     if (known) this.update(known, task);
     else {
       const card = new Card(task, this.actions);
@@ -83,6 +100,7 @@ export class Watch {
       this.cards.set(id, card);
       byId("cards").prepend(card.node);
     }
+    if (wasIdle) this.lookLater();
     this.arrange();
   }
 
@@ -116,8 +134,7 @@ export class Watch {
     byId("nothing-runs").hidden = this.cards.size > 0;
     const first = this.open().toSorted(
       (a, b) =>
-        (b.task.status === "running") - (a.task.status === "running") ||
-        Date.parse(a.task.created_at) - Date.parse(b.task.created_at),
+        (b.task.status === "running") - (a.task.status === "running") || byAge(a.task, b.task),
     );
     const seen = document.hidden ? [] : first.slice(0, STREAMS);
     const wanted = new Set(seen.map(({ task }) => task.task_id));
@@ -176,6 +193,9 @@ export class Watch {
     if (held) byId("watch-title").focus();
   }
 }
+
+const born = (task) => Date.parse(task.created_at);
+const byAge = (a, b) => born(a) - born(b);
 
 /** A stream tells from the beginning: what is older than what is known is passed over. */
 function rank({ status, attempt }) {

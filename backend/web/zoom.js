@@ -2,6 +2,7 @@
 
 const MOST = 8;
 const STEP = 1.4;
+const PAN = 80; // Pixels.
 
 export class Zoom {
   constructor(frame) {
@@ -41,9 +42,25 @@ export class Zoom {
     this.draw();
   }
 
+  /** Look farther left or right, up or down: -1, 0 or 1 each. */
+  pan(right, down) {
+    this.x -= right * PAN;
+    this.y -= down * PAN;
+    this.draw();
+  }
+
+  /** No edge of the picture comes farther in than the frame's. */
+  bound() {
+    const within = (value, most) => Math.min(Math.max(value, -most), most);
+    const beyond = (whole, seen) => Math.max((whole * this.scale - seen) / 2, 0);
+    this.x = within(this.x, beyond(this.picture.offsetWidth, this.frame.clientWidth));
+    this.y = within(this.y, beyond(this.picture.offsetHeight, this.frame.clientHeight));
+  }
+
   draw() {
     this.frame.classList.toggle("zoomed", this.scale > 1);
     if (!this.picture) return;
+    this.bound();
     this.picture.style.transform =
       this.scale === 1 ? "" : `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
   }

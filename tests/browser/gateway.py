@@ -53,9 +53,13 @@ class Gateway:
         self.cure()
         if not self.programs.backend.runs:
             self.programs.backend.start()
-        for task in self.ask("GET", "/tasks", params=UNENDED)["tasks"]:
+        eventually(self._nothing_is_left)
+
+    def _nothing_is_left(self) -> bool:
+        tasks = self.ask("GET", "/tasks", params=UNENDED)["tasks"]
+        for task in tasks:
             self.ask("DELETE", f"/tasks/{task['task_id']}")
-        eventually(lambda: not self.ask("GET", "/tasks", params=UNENDED)["tasks"])
+        return not tasks
 
     def newest(self) -> dict[str, Any]:
         """The task that came last."""

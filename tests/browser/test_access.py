@@ -145,6 +145,7 @@ async def test_admin_sees_keys_and_revokes_one(page: Page, locked: Program) -> N
     await row.get_by_role("button", name="Revoke unwanted").click()
     await row.get_by_role("button", name="sure?").click()
     await expect(row).to_contain_text("revoked")
+    await expect(page.get_by_role("heading", name="API keys")).to_be_focused()
 
 
 def revoke(backend: Program, name: str) -> None:

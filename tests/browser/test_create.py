@@ -20,6 +20,12 @@ for (let size = 2 ** 23; size >= 1; size /= 2) {
 }
 """
 """Leaves no room in what a tab may keep."""
+PAINTED_IN_THE_MIDDLE = """
+(canvas) => {
+  const { width, height } = canvas;
+  return canvas.getContext("2d").getImageData(width / 2, height / 2, 1, 1).data[3] > 0;
+}
+"""
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -200,6 +206,51 @@ async def test_mask_is_painted_with_the_keyboard(page: Page, services: Gateway) 
         grey = picture.convert("L")
     assert grey.size == (96, 64)
     assert (grey.getpixel((48, 32)), grey.getpixel((2, 2))) == (255, 0)
+
+
+async def test_form_stays_while_no_modes_are_known(page: Page, services: Gateway) -> None:
+    """As of a backend that was restarted while the GPU service is away."""
+    studio = Studio(page, services.url)
+    await studio.open()
+    await studio.choose("Image to image")
+    await studio.prompt.fill("half written")
+    nothing: dict[str, Any] = {"engine": None, "modes": []}
+    await page.route("**/modes", lambda route: route.fulfill(json=nothing))
+    await studio.go("Status")
+    await expect(page.get_by_text("Not known yet")).to_be_visible()
+    await studio.go("Create")
+    await expect(page.get_by_label("Mode").first).to_have_value("image_to_image")
+    await expect(studio.prompt).to_have_value("half written")
+    await page.reload()
+    await studio.at_work()
+    await expect(page.get_by_label("Mode").first).to_have_value("free")
+    await page.unroute("**/modes")
+    await studio.go("Status")
+    await studio.go("Create")
+    await expect(page.get_by_label("Mode").first).to_have_value("image_to_image")
+    await expect(studio.prompt).to_have_value("half written")
+
+
+async def test_mask_stays_when_its_mode_is_told_anew(page: Page, services: Gateway) -> None:
+    studio = Studio(page, services.url)
+    await studio.open()
+    await studio.choose("Inpaint")
+    await page.get_by_label("Image", exact=True).set_input_files(
+        {"name": "a.png", "mimeType": "image/png", "buffer": landscape(2, 96, 64)}
+    )
+    canvas = page.get_by_role("application")
+    await expect(canvas).to_have_attribute("width", "96")
+    await canvas.focus()
+    await page.keyboard.press("Space")
+    told = services.ask("GET", "/modes")
+    for mode in told["modes"]:
+        mode["description"] = "Told anew."
+    await page.route("**/modes", lambda route: route.fulfill(json=told))
+    await studio.go("Status")
+    await studio.go("Create")
+    await expect(page.get_by_text("Told anew.")).to_be_visible()
+    await expect(canvas).to_have_attribute("width", "96")
+    assert await canvas.evaluate(PAINTED_IN_THE_MIDDLE)
 
 
 async def test_typing_goes_on_where_the_browser_has_no_room_to_keep_it(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests import plain_http
 from tests.acceptance.processes import eventually
@@ -20,7 +20,19 @@ from tests.browser.studio import Studio, size_of
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TASKS = 205
+PAGE = 40
 NEWEST = Past("the last of them", [landscape(4, 60, 40)], values={"seed": 7, "width": 60})
+OUTPUT = re.compile(r"/outputs?/[^?]*\d+$")
+DROPPED = """
+["dragover", "drop"].map((kind) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File(["x"], "a.png", { type: "image/png" }));
+  return document.body.dispatchEvent(
+    new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }),
+  );
+})
+"""
+"""Whether the browser would do with the file what it does with any."""
 BEFORE = Past("the last but one", [landscape(5, 40, 60), landscape(6, 40, 60)])
 
 
@@ -37,6 +49,13 @@ async def origin(
     eventually(lambda: knows_modes(backend.url))
     yield backend.url
     backend.stop()
+
+
+async def with_a_video(route: Route) -> None:
+    """The page of tasks, whose first has made a video."""
+    page = await (await route.fetch()).json()
+    page["tasks"][0]["outputs"][0]["content_type"] = "video/mp4"
+    await route.fulfill(json=page)
 
 
 async def test_all_of_200_tasks_come_as_one_scrolls(page: Page, origin: str) -> None:
@@ -56,6 +75,15 @@ async def test_all_of_200_tasks_come_as_one_scrolls(page: Page, origin: str) -> 
     last = studio.tiles.nth(TASKS - 1)
     await last.scroll_into_view_if_needed()
     assert await size_of(last.locator("img")) != [0, 0]
+
+
+async def test_page_that_does_not_fill_a_large_screen_is_followed_by_the_next(
+    page: Page, origin: str
+) -> None:
+    await page.set_viewport_size({"width": 2560, "height": 1440})
+    studio = Studio(page, origin)
+    await studio.open("Gallery")
+    await expect(studio.tiles.nth(PAGE)).to_be_attached()
 
 
 async def test_filters_show_what_failed_and_why(page: Page, origin: str) -> None:
@@ -113,6 +141,76 @@ async def test_two_images_are_compared(page: Page, origin: str) -> None:
     await page.keyboard.press("Escape")
     await studio.tiles.first.get_by_role("button").click()
     await expect(studio.viewer).to_be_visible()
+
+
+async def test_two_halves_are_not_compared_where_one_is_gone(
+    page: Page, origin: str, guard: Guard
+) -> None:
+    guard.expect_failed_requests("status of 404")
+    studio = Studio(page, origin)
+    await studio.open("Gallery")
+    await studio.tiles.first.get_by_role("button").click()
+    await studio.viewer.get_by_role("button", name="Compare").click()
+    gone = {"detail": "There is no such output.", "code": "not_found"}
+    await page.route(OUTPUT, lambda route: route.fulfill(status=404, json=gone))
+    await studio.tiles.nth(1).get_by_role("button").click()
+    await expect(page.get_by_role("alert").filter(has_text=gone["detail"])).to_be_visible()
+
+
+async def test_what_is_no_image_is_opened_and_not_compared(page: Page, origin: str) -> None:
+    await page.route(re.compile(r"/tasks\?.*status=done"), with_a_video)
+    studio = Studio(page, origin)
+    await studio.open("Gallery")
+    await studio.tiles.nth(1).get_by_role("button").click()
+    await studio.viewer.get_by_role("button", name="Compare").click()
+    await studio.tiles.first.get_by_role("button").click()
+    await expect(studio.viewer).to_be_visible()
+
+
+async def test_viewer_goes_on_from_what_was_made_last(page: Page, origin: str) -> None:
+    studio = Studio(page, origin)
+    await studio.open()
+    await page.get_by_role("list", name="Latest").get_by_role("button").first.click()
+    title = studio.viewer.get_by_role("heading")
+    await expect(title).to_have_text("the last of them")
+    await page.keyboard.press("ArrowRight")
+    await expect(title).to_have_text("the last but one")
+    await page.keyboard.press("Escape")
+    focused = page.get_by_role("list", name="Latest").get_by_role("button").nth(1)
+    await expect(focused).to_be_focused()
+
+
+async def test_what_is_used_again_is_only_to_be_sent(page: Page, origin: str) -> None:
+    studio = Studio(page, origin)
+    await studio.open("Gallery")
+    await studio.tiles.first.get_by_role("button").click()
+    await studio.viewer.get_by_role("button", name="Use these again").click()
+    await expect(studio.prompt).to_have_value("the last of them")
+    await expect(studio.viewer).to_be_hidden()
+    await expect(studio.generate_button).to_be_focused()
+    await page.go_back()
+    await expect(studio.tiles.first).to_be_visible()
+
+
+async def test_picture_that_is_moved_about_stays_in_sight(page: Page, origin: str) -> None:
+    await page.set_viewport_size({"width": 400, "height": 700})
+    studio = Studio(page, origin)
+    await studio.open("Gallery")
+    await studio.tiles.first.get_by_role("button").click()
+    picture = studio.viewer.get_by_role("img")
+    await size_of(picture)
+    for _ in range(8):
+        await page.keyboard.press("+")
+    left = "(image) => image.getBoundingClientRect().left"
+    still = await picture.evaluate(left)
+    await page.keyboard.press("Shift+ArrowLeft")
+    assert await picture.evaluate(left) > still
+    for _ in range(3):
+        await page.mouse.move(30, 150)
+        await page.mouse.down()
+        await page.mouse.move(370, 150, steps=4)
+        await page.mouse.up()
+    assert await picture.evaluate(left) < 200
 
 
 async def test_image_is_downloaded_as_it_was_made(page: Page, origin: str, tmp_path: Path) -> None:
@@ -177,6 +275,37 @@ async def test_task_of_another_client_is_there_when_the_gallery_is_opened_again(
     await studio.go("Gallery")
     first = studio.tiles.first.get_by_role("button")
     await expect(first).to_have_accessible_name(re.compile("from elsewhere"))
+
+
+async def test_task_that_another_client_has_deleted_is_gone_when_the_gallery_is_opened_again(
+    page: Page, origin: str
+) -> None:
+    make_elsewhere(origin, "deleted elsewhere")
+    studio = Studio(page, origin)
+    await studio.open("Gallery")
+    there = studio.tiles.get_by_role("button", name=re.compile("deleted elsewhere"))
+    await expect(there).to_have_count(1)
+    await studio.go("Create")
+    newest = plain_http.get(f"{origin}/tasks?limit=1").json()["tasks"][0]["task_id"]
+    plain_http.request("DELETE", f"{origin}/tasks/{newest}?remove=true").raise_for_status()
+    await studio.go("Gallery")
+    await expect(there).to_have_count(0)
+
+
+async def test_card_of_a_deleted_task_is_gone(page: Page, origin: str) -> None:
+    studio = Studio(page, origin)
+    await studio.open()
+    card = await studio.generated("soon deleted")
+    await card.get_by_role("button", name="Open", exact=True).click()
+    await studio.viewer.get_by_role("button", name="Delete").click()
+    await studio.viewer.get_by_role("button", name="Delete for good?").click()
+    await expect(studio.cards).to_have_count(0)
+
+
+async def test_file_beside_the_fields_does_not_replace_the_page(page: Page, origin: str) -> None:
+    studio = Studio(page, origin)
+    await studio.open()
+    assert await page.evaluate(DROPPED) == [False, False]
 
 
 async def test_picture_that_could_not_be_fetched_comes_when_the_server_is_back(

@@ -31,6 +31,22 @@ CUT_OFF = """
 """
 """What reaches over the edge of the screen, except what scrolls for itself."""
 
+SCREENS = ((1280, 800), (360, 640))
+FIELDS = 45
+"""More than the controls of the form."""
+COVERED = """
+async () => {
+  for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+  const focused = document.activeElement;
+  const box = focused.getBoundingClientRect();
+  const found = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+  const bar = found?.closest(".actions, .top");
+  const isBehind = bar && !bar.contains(focused);
+  return isBehind ? `${focused.outerHTML.slice(0, 80)} by ${bar.className}` : "";
+}
+"""
+"""Which bar lies on the middle of what has the focus, once it has been scrolled to."""
+
 OVERLAP = """
 [...document.querySelectorAll("article")]
   .map((card) => [...card.children].map((each) => each.getBoundingClientRect()))
@@ -103,6 +119,22 @@ async def test_axe_finds_no_violation_in_either_light(page: Page, origin: str) -
             if wrong := await violations(page):
                 found[f"{scene}, {scheme}"] = wrong
     assert not found, told(found)
+
+
+@pytest.mark.parametrize("size", SCREENS, ids=str)
+async def test_what_has_the_focus_is_not_behind_the_bars(
+    page: Page, origin: str, size: tuple[int, int]
+) -> None:
+    await page.set_viewport_size({"width": size[0], "height": size[1]})
+    studio = Studio(page, origin)
+    await studio.open()
+    await page.get_by_text("More settings").click()
+    covered = []
+    for key in ["Tab"] * FIELDS + ["Shift+Tab"] * FIELDS:
+        await page.keyboard.press(key)
+        if behind := await page.evaluate(COVERED):
+            covered.append(f"{key}: {behind}")
+    assert not covered, "\n".join(covered)
 
 
 async def test_nothing_is_cut_off_or_covered_on_a_small_phone(page: Page, origin: str) -> None:

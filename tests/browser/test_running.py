@@ -14,11 +14,21 @@ from tests.browser.studio import Studio
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SLOW, NEVER = "slow_steps=0.3", "slow_steps=60"
+LOOK_AGAIN = 7_000
+"""Milliseconds: more than between two looks at what waits, far less than where nothing does."""
 CUT_OFF = (
     r"net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|SOCKET_NOT_CONNECTED"
     r"|INCOMPLETE_CHUNKED_ENCODING|EMPTY_RESPONSE)"
 )
 """What Chromium says of a server that was killed, by how far the request had come."""
+
+
+def in_line(services: Gateway, count: int) -> None:
+    """Tasks of another client: the first one never ends."""
+    services.fault(NEVER)
+    for number in range(count):
+        body = {"mode": "free", "prompt": f"in line {number}"}
+        services.ask("POST", "/generate", json=body)
 
 
 async def test_progress_and_preview_are_seen_while_it_runs(page: Page, services: Gateway) -> None:
@@ -73,6 +83,37 @@ async def test_waiting_task_tells_its_place_is_cancelled_and_tried_again(
     services.cure()
     for number in range(3):
         await expect(studio.cards.nth(number)).to_contain_text("Done")
+
+
+async def test_place_that_is_not_asked_for_again_is_not_told(page: Page, services: Gateway) -> None:
+    in_line(services, 7)
+    studio = Studio(page, services.url)
+    await studio.open()
+    await studio.small()
+    last = await studio.generate("far behind")
+    await expect(last.get_by_text("Waiting", exact=True)).to_be_visible()
+    await expect(studio.cards.nth(1)).to_contain_text("Waiting · 4 before it")
+
+
+async def test_what_runs_is_shown_however_many_wait(page: Page, services: Gateway) -> None:
+    in_line(services, 102)
+    eventually(lambda: services.ask("GET", "/queue")["running"])
+    studio = Studio(page, services.url)
+    await studio.open()
+    await expect(studio.cards.filter(has_text="Running")).not_to_have_count(0)
+
+
+async def test_first_task_of_an_idle_page_is_looked_after_soon(
+    page: Page, services: Gateway
+) -> None:
+    services.fault(NEVER)
+    studio = Studio(page, services.url)
+    await studio.open()
+    await studio.small()
+    await studio.generate("the only one")
+    is_look = re.compile(r"/tasks\?status=queued")
+    async with page.expect_request(is_look, timeout=LOOK_AGAIN):
+        pass
 
 
 async def test_failed_task_says_why(page: Page, services: Gateway) -> None:
@@ -170,10 +211,7 @@ async def test_second_tab_works_while_tasks_wait_and_run(
     page: Page, services: Gateway, context: BrowserContext
 ) -> None:
     """A browser has six connections to a server, and all its tabs share them."""
-    services.fault(NEVER)
-    for number in range(4):
-        body = {"mode": "free", "prompt": f"in line {number}"}
-        services.ask("POST", "/generate", json=body)
+    in_line(services, 4)
     tabs = [Studio(each, services.url) for each in (page, await context.new_page())]
     for tab in tabs:
         await tab.open()
