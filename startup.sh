@@ -745,7 +745,7 @@ summarize() {  # SERVICE...
         esac
     done
     if [ "${HEALTH[gpu_server]:-}" = degraded ]; then
-        warn "ComfyUI does not answer at $COMFYUI_API_URL"
+        warn "ComfyUI does not answer at ${COMFYUI_API_URL##*@}"
     fi
     if [ "$COMFYUI_ANSWERS" = yes ] && [ "${GENERATION_ENGINE,,}" = stub ]; then
         warn "ComfyUI answers, but images are placeholders: set GENERATION_ENGINE=comfyui in"

@@ -9,6 +9,7 @@ WHOLE = [
     "background",
     "heavy",
     "log_file",
+    "login",
     "metrics.registry",
     "metrics.requests",
     "request_id",
