@@ -566,18 +566,28 @@ launch() {  # SERVICE COMMAND...
     disown "$!" 2>/dev/null || true   # else bash reports its end in its own words
 }
 
-# The body of a URL that answers 200, asked directly: a proxy knows no loopback. A
-# certificate is not looked at: it names whom clients call, and hardly this machine.
-fetch() {  # URL SECONDS
+# The body of a URL that answers 200, or, where that is asked for, anything. It is asked
+# directly: a proxy knows no loopback. A certificate is not looked at: it names whom
+# clients call, and hardly this machine.
+fetch() {  # URL SECONDS [any]
+    local only=(--fail)
+    if [ "${3:-}" = any ]; then only=(); fi
     if command -v curl > /dev/null; then
-        curl --disable --silent --insecure --fail --noproxy '*' --max-time "$2" -- "$1" 2>/dev/null
+        curl --disable --silent --insecure "${only[@]}" --noproxy '*' --max-time "$2" -- "$1" 2>/dev/null
     else
-        any_python - "$1" "$2" 2>/dev/null <<'CODE'
+        any_python - "$@" 2>/dev/null <<'CODE'
 import ssl, sys
+from urllib.error import HTTPError
 from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 tls = HTTPSHandler(context=ssl._create_unverified_context())
-with build_opener(ProxyHandler({}), tls).open(sys.argv[1], timeout=float(sys.argv[2])) as answer:
+try:
+    answer = build_opener(ProxyHandler({}), tls).open(sys.argv[1], timeout=float(sys.argv[2]))
+except HTTPError as exc:
+    if "any" not in sys.argv[3:]:
+        raise
+    answer = exc
+with answer:
     print(answer.read().decode())
 CODE
     fi
@@ -735,7 +745,7 @@ summarize() {  # SERVICE...
         esac
     done
     if [ "${HEALTH[gpu_server]:-}" = degraded ]; then
-        warn "ComfyUI does not answer at $COMFYUI_API_URL"
+        warn "ComfyUI does not answer at ${COMFYUI_API_URL##*@}"
     fi
     if [ "$COMFYUI_ANSWERS" = yes ] && [ "${GENERATION_ENGINE,,}" = stub ]; then
         warn "ComfyUI answers, but images are placeholders: set GENERATION_ENGINE=comfyui in"
@@ -966,6 +976,14 @@ health_of() {  # SERVICE
     fi
 }
 
+# Whether a backend takes nothing more out of its queue, of which its health tells nothing.
+drains() {  # SERVICE
+    local body
+    if [ "$1" != backend ]; then return 1; fi
+    body=$(fetch "${URL[$1]}/readyz" "$((STARTUP_WAIT < 3 ? STARTUP_WAIT : 3))" any) || return 1
+    [[ $body =~ \"check\":[[:space:]]*\"draining\",[[:space:]]*\"ok\":[[:space:]]*false ]]
+}
+
 show_status() {  # SERVICE; returns its LSB code
     local line colour=32 code=0
     locate "$1"
@@ -976,6 +994,7 @@ show_status() {  # SERVICE; returns its LSB code
                 'does not answer' | unhealthy) colour=31 code=4 ;;
                 degraded) colour=33 ;;
             esac
+            if [ "$code" = 0 ] && drains "$1"; then HEALTH[$1]+=', draining' colour=33; fi
             printf -v line '%-13srunning  PID %-8s %s  %s%s' "$1" "${PID[$1]}" "$(age_and_memory "${PID[$1]}")" \
                 "${PORT[$1]:+port ${PORT[$1]}  }" "${HEALTH[$1]}"
             ;;

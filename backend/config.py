@@ -9,6 +9,8 @@ import limits
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from backend.login import login_of
+
 WEBHOOK_SECRET_BYTES = (24, 64)
 """As Standard Webhooks has it."""
 
@@ -138,7 +140,9 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> list[str]:
         """What no log is to show."""
-        return [each for each in (self.gpu_service_secret, self.webhook_secret) if each]
+        urls = (*self.gpu_service_urls, self.database_url, self.outputs_url)
+        given = (self.gpu_service_secret, self.webhook_secret, *map(login_of, urls))
+        return [each for each in given if each]
 
     @property
     def gpu_service_urls(self) -> list[str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gpu_server.login import login_of
+
 HERE = Path(__file__).resolve().parent
 LEAST_SECRET = 16
 
@@ -98,7 +100,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> list[str]:
         """What no log is to show."""
-        return [self.gpu_service_secret] if self.gpu_service_secret else []
+        return [each for each in (self.gpu_service_secret, login_of(self.comfyui_api_url)) if each]
 
 
 @lru_cache

@@ -16,6 +16,7 @@ from backend.errors import (
     GPUServiceTimeout,
     GPUServiceUnreachable,
 )
+from backend.login import without_login
 from backend.schemas.catalogue import Catalogue
 from backend.schemas.gpu_job import GPUJobEvent
 from backend.tasks import AS_MADE, OutputOptions
@@ -49,6 +50,8 @@ class GPUClient:
     ) -> None:
         self._http = http
         self.url = base_url.rstrip("/")
+        self.place = without_login(self.url)
+        """For words that others read."""
         self._timeout = httpx.Timeout(timeout, connect=min(CONNECT_TIMEOUT, timeout))
         self._health_timeout = health_timeout
         self._etag: str | None = None
@@ -184,19 +187,20 @@ class GPUClient:
     def _translated(self, exc: httpx.HTTPError | httpx.InvalidURL) -> GPUServiceError:
         if "CERTIFICATE_VERIFY_FAILED" in str(exc):
             return GPUServiceUnreachable(
-                f"The GPU service's certificate at {self.url} is not trusted ({exc}). "
+                f"The GPU service's certificate at {self.place} is not trusted ({exc}). "
                 "Name its authority in GPU_SERVICE_CA_FILE, and itself as GPU_SERVICE_URL does."
             )
         if isinstance(exc, NEVER_ARRIVED):
             return GPUServiceUnreachable(
-                f"The GPU service does not answer at {self.url}. Start it, or set GPU_SERVICE_URL."
+                f"The GPU service does not answer at {self.place}. "
+                "Start it, or set GPU_SERVICE_URL."
             )
         if isinstance(exc, httpx.TimeoutException):
             return GPUServiceTimeout(
                 f"The GPU service did not answer within {self._timeout.read:g} s. "
                 "Ask for less (steps, size), or raise REQUEST_TIMEOUT."
             )
-        return GPUServiceError(f"The connection to the GPU service at {self.url} broke off.")
+        return GPUServiceError(f"The connection to the GPU service at {self.place} broke off.")
 
 
 def _told(options: OutputOptions) -> dict[str, Any]:

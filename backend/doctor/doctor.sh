@@ -86,6 +86,29 @@ ask_doctor() {  # MODULE ARGUMENTS...
     fi
 }
 
+# Whether it is ours that hears what is sent to a service's port. One that runs may have been
+# given another port since, on which somebody else listens.
+hears() {  # SERVICE
+    local holders=() holder
+    if [ "${STATE[$1]}" != running ] || [ -z "${PORT[$1]:-}" ]; then return 1; fi
+    mapfile -t holders < <(port_holders "${HOST[$1]}" "${PORT[$1]}")
+    for holder in "${holders[@]:1}"; do
+        if is_ours "$1" "${holder%% *}"; then return 0; fi
+    done
+    return 1
+}
+
+# By way of the backend only where it is ours: it is sent a key. One that hangs is not waited for.
+try_image() {
+    if ! hears backend; then
+        ask_doctor backend.doctor.selftest
+    elif [ "${HEALTH[backend]}" = 'does not answer' ]; then
+        found yellow selftest "is not tried: the backend does not answer"
+    else
+        ask_doctor backend.doctor.selftest "${URL[backend]}"
+    fi
+}
+
 findings() {
     local service files=() looking=yes
     examine_python || looking=no
@@ -97,8 +120,13 @@ findings() {
     else
         found yellow 'the rest' "packages, settings, GPU, ComfyUI and workflows are looked at from the environment"
     fi
-    for service in "${SERVICES[@]}"; do examine_service "$service"; done
-    if [ "$looking" = yes ]; then ask_doctor backend.doctor.selftest "${URL[backend]}"; fi
+    for service in "${SERVICES[@]}"; do
+        examine_service "$service"
+        if [ "$looking" = yes ] && hears "$service"; then
+            ask_doctor backend.doctor.probes "$service" "${URL[$service]}"
+        fi
+    done
+    if [ "$looking" = yes ]; then try_image; fi
     found green end ''
 }
 

@@ -39,13 +39,13 @@ async def _look_at(service: GPUClient) -> Finding:
         catalogue = await service.catalogue()
     except GPUServiceRefused as exc:
         if exc.code in SIGNATURE_CODES:
-            return red(SUBJECT, f"{service.url} does not take our signature", SAME)
-        return red(SUBJECT, f"{service.url} refuses: {exc.message}")
+            return red(SUBJECT, f"{service.place} does not take our signature", SAME)
+        return red(SUBJECT, f"{service.place} refuses: {exc.message}")
     except GPUServiceError as exc:
         return red(SUBJECT, exc.message, START)
     except ValueError:
-        return red(SUBJECT, f"what answers at {service.url} is no GPU service", START)
+        return red(SUBJECT, f"what answers at {service.place} is no GPU service", START)
     if catalogue is None or not catalogue.workflows:
-        return yellow(SUBJECT, f"{service.url} has no workflows", "see its WORKFLOWS_PATH")
+        return yellow(SUBJECT, f"{service.place} has no workflows", "see its WORKFLOWS_PATH")
     number = len(catalogue.workflows)
-    return green(SUBJECT, f"{service.url}, engine {catalogue.engine}, {number} workflows")
+    return green(SUBJECT, f"{service.place}, engine {catalogue.engine}, {number} workflows")

@@ -1,8 +1,9 @@
-"""One image end to end: `python -m backend.doctor.selftest BACKEND_URL`.
+"""One image end to end: `python -m backend.doctor.selftest [BACKEND_URL]`.
 
 The workflow `selftest` needs no model. It goes through the backend; where that asks for a key that
-is not given (DOCTOR_API_KEY), or does not run, through the GPU service alone. With the stub
-engine, or without ComfyUI, nothing is tried and nothing said.
+is not given (DOCTOR_API_KEY), or there is none to be asked, through the GPU service alone. With
+the stub engine, or without ComfyUI, nothing is tried and nothing said; nor with wrong settings,
+which `settings.py` tells. A backend that is not ready, as it is drained, gets no task.
 """
 
 import asyncio
@@ -11,15 +12,15 @@ import io
 import os
 import sys
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 from PIL import Image, UnidentifiedImageError
 
 from backend.clients.gpu_client import GPUClient
-from backend.config import get_settings
+from backend.doctor import gpu_services, probes, settings
 from backend.doctor.finding import Finding, green, red, yellow
-from backend.doctor.gpu_services import client
 from backend.errors import GPUServiceError
 
 SUBJECT = "selftest"
@@ -28,11 +29,19 @@ HEADERS = {"Prefer": f"wait={WAIT_SECONDS}", "X-Priority": "high", "Cancel-After
 KEY_NEEDED = (401, 403)
 
 
-async def run(backend: httpx.AsyncClient, services: list[GPUClient]) -> Finding | None:
+async def run(backend: httpx.AsyncClient | None, services: list[GPUClient]) -> Finding | None:
     """The way that is open, or None where no image is to be had from anywhere."""
     service = await _at_work(services)
     if service is None:
         return None
+    if backend is None:
+        return await _without_backend(service, "no backend of ours listens")
+    for check, _ in (await probes.told(backend, "/readyz")).get("reasons", []):
+        return yellow(SUBJECT, f"is not tried: the backend is not ready ({check})")
+    return await _through(backend, service)
+
+
+async def _through(backend: httpx.AsyncClient, service: GPUClient) -> Finding:
     begun = time.monotonic()
     try:
         reply = await backend.post("/generate", json={"mode": "selftest"}, headers=HEADERS)
@@ -97,23 +106,25 @@ def _object(reply: httpx.Response) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-async def main(backend_url: str) -> None:
-    """Print the finding, where there is one."""
-    settings = get_settings()
-    key = os.environ.get("DOCTOR_API_KEY")
-    backend = httpx.AsyncClient(
-        base_url=backend_url,
-        headers={"X-API-Key": key} if key else {},
-        timeout=WAIT_SECONDS + 10,
-        trust_env=False,
-        verify=False,  # noqa: S501 - it is this machine, which no certificate names
-    )
-    async with client(settings) as http, backend:
-        services = [GPUClient(http, url, WAIT_SECONDS) for url in settings.gpu_service_urls]
+async def main(backend_url: str | None = None) -> None:
+    """Print the finding, where there is one. Without a URL the key is sent to nobody."""
+    sound, _ = settings.look()
+    if sound is None:
+        return
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(gpu_services.client(sound))
+        services = [GPUClient(http, url, WAIT_SECONDS) for url in sound.gpu_service_urls]
+        backend = None
+        if backend_url is not None:
+            key = os.environ.get("DOCTOR_API_KEY")
+            headers = {"X-API-Key": key} if key else {}
+            backend = await stack.enter_async_context(
+                probes.client(backend_url, headers=headers, timeout=WAIT_SECONDS + 10)
+            )
         finding = await run(backend, services)
     if finding is not None:
         print(finding.line())  # noqa: T201 - that is what it is for
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

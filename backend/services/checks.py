@@ -70,7 +70,7 @@ def gpu_service_answers(services: GPUServices) -> Check:
     """A GPU service answers."""
 
     async def check() -> str | None:
-        if refusing := [each.url for each in services if each.refused]:
+        if refusing := [each.client.place for each in services if each.refused]:
             return f"{', '.join(refusing)} takes no request of ours: see GPU_SERVICE_SECRET."
         return None if await services.check_health() else NO_GPU_SERVICE
 
@@ -83,7 +83,7 @@ def comfyui_answers(services: GPUServices) -> Check:
     async def check() -> str | None:
         real = [each for each in services if each.engine == "comfyui"]
         up = await asyncio.gather(*(each.client.check_health(with_comfyui=True) for each in real))
-        away = [each.url for each, answers in zip(real, up, strict=True) if not answers]
+        away = [each.client.place for each, answers in zip(real, up, strict=True) if not answers]
         if not away:
             return None
         waits = "tasks wait" if len(away) == len(real) else "tasks go to the others"

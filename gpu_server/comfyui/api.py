@@ -10,6 +10,7 @@ import httpx
 from gpu_server.comfyui.errors import error_of_rejection
 from gpu_server.correlation import current
 from gpu_server.errors import ComfyUIError, ComfyUIUnavailable
+from gpu_server.login import without_login
 from gpu_server.workflows.graph import Graph, node_title
 
 HEALTH_TIMEOUT = 5.0
@@ -36,6 +37,8 @@ class ComfyUIAPI:
     ) -> None:
         self._http = http
         self.url = url.rstrip("/")
+        self.place = without_login(self.url)
+        """For words that others read."""
         self._health_timeout = health_timeout
         self.withdrawn: dict[str, float] = {}
         """Prompts that were cancelled, and when, by the monotonic clock: until `still_running`."""
@@ -164,7 +167,7 @@ class ComfyUIAPI:
             return await self._http.request(method, f"{self.url}{path}", **options)
         except CANNOT_REACH as exc:
             raise ComfyUIUnavailable(
-                f"ComfyUI does not answer at {self.url} ({type(exc).__name__}). "
+                f"ComfyUI does not answer at {self.place} ({type(exc).__name__}). "
                 "Start it, or set COMFYUI_API_URL."
             ) from exc
 

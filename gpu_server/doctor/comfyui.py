@@ -29,7 +29,7 @@ async def look(settings: Settings) -> tuple[ObjectInfo | None, list[Finding]]:
             object_info = ObjectInfo.parse(await api.object_info())
         except ComfyUIError as exc:
             return None, [(red if wanted else yellow)(SUBJECT, exc.message)]
-    found = [green(SUBJECT, f"{_version(stats)} at {api.url}, {_devices(stats)}")]
+    found = [green(SUBJECT, f"{_version(stats)} at {api.place}, {_devices(stats)}")]
     if waiting:
         text = f"{len(running)} jobs run and {len(waiting)} wait in it"
         found.append(green(SUBJECT, text))

@@ -71,7 +71,7 @@ def test_env_file_is_the_one_beside_the_code_whatever_the_folder(tmp_path: Path)
     package, elsewhere = tmp_path / "code" / "backend", tmp_path / "elsewhere"
     package.mkdir(parents=True)
     elsewhere.mkdir()
-    for name in ("__init__.py", "config.py"):
+    for name in ("__init__.py", "config.py", "login.py"):
         shutil.copy(HERE / name, package)
     (package / ".env").write_text("API_TITLE=beside the code\n")
     (elsewhere / ".env").write_text("API_TITLE=in the current folder\n")

@@ -1,6 +1,7 @@
 """The dashboard and the alerts ask for metrics that the services have."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ RULES: list[dict[str, Any]] = [rule for group in ALERTS["groups"] for rule in gr
 PANELS: list[dict[str, Any]] = [each for each in DASHBOARD["panels"] if each["type"] != "row"]
 OF_PROMETHEUS = {"job", "instance"}
 """Labels that every metric has once it is scraped."""
+NOWHERE = "http://127.0.0.1:9"
 SEVERITIES = {"critical", "warning"}
 
 
@@ -107,6 +109,21 @@ async def test_dashboard_and_alerts_name_only_what_there_is(
         assert found.grouped <= labels_of_all, name
         grouped = found.grouped - {"le"} - OF_PROMETHEUS
         assert any(grouped <= there[metric] for metric in found.metrics), name
+
+
+async def test_each_check_that_has_to_be_well_has_an_alert(
+    fake: FakeComfyUI, tmp_path: Path
+) -> None:
+    matched = re.findall(r'gateway_check_ok{check=~?"(.+?)"}', " ".join(r["expr"] for r in RULES))
+    watched = {name for names in matched for name in names.split("|")}
+    async with (
+        serving_backend(make_settings(tmp_path, gpu_service_url=NOWHERE)) as backend,
+        running_gpu_server(fake.url) as service,
+    ):
+        checks = (await backend.get("/readyz")).json()["checks"]
+        checks += (await service.http.get("/readyz")).json()["checks"]
+    # ComfyUI has an alert by another metric.
+    assert {each["check"] for each in checks if each["needed"]} == watched | {"comfyui"}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])

@@ -10,6 +10,7 @@ WHOLE = [
     "head_limit",
     "heavy",
     "log_file",
+    "login",
     "metrics.registry",
     "metrics.requests",
     "request_id",

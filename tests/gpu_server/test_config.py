@@ -144,7 +144,7 @@ def test_env_file_beside_the_code_is_read_whatever_the_current_folder(tmp_path: 
     package, elsewhere = tmp_path / "gpu_server", tmp_path / "elsewhere"
     package.mkdir()
     elsewhere.mkdir()
-    for file in ("__init__.py", "config.py"):
+    for file in ("__init__.py", "config.py", "login.py"):
         shutil.copy(GPU_SERVER / file, package)
     (package / ".env").write_text("GPU_SERVER_PORT=1001\n")
     (elsewhere / ".env").write_text("GPU_SERVER_PORT=1002\n")

@@ -3,17 +3,22 @@
 import json
 import os
 import re
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 
+from tests import plain_http
 from tests.acceptance.processes import Program
 from tests.acceptance.startup.workspace import REPOSITORY, Workspace
 from tests.ports import free_port
 
 LINE = re.compile(r"( ok |warn|FAIL)  (\S+( \S+)*) {1,}(.+)|                      -> .+")
+LEVELS = ["green", "yellow", "red"]
 MODEL = "another-model.safetensors"
 
 
@@ -43,13 +48,14 @@ def at_work(shared: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def findings(workspace: Workspace, **environment: str) -> dict[str, dict[str, str]]:
-    """The worst, or else the last, of each subject."""
+    """The first of the worst of each subject."""
     result = workspace.run("doctor", "--json", **environment)
     answer = json.loads(result.stdout)
     assert result.returncode == (1 if answer["status"] == "red" else 0)
     found: dict[str, dict[str, str]] = {}
     for finding in answer["findings"]:
-        if found.get(finding["subject"], {}).get("level") not in ("yellow", "red"):
+        worst = found.setdefault(finding["subject"], finding)
+        if LEVELS.index(finding["level"]) > LEVELS.index(worst["level"]):
             found[finding["subject"]] = finding
     levels = {finding["level"] for finding in answer["findings"]}
     assert answer["status"] == next(x for x in ("red", "yellow", "green") if x in levels)
@@ -101,6 +107,66 @@ def test_a_misspelt_key_a_missing_package_and_a_broken_program_are_named(
     assert "requirements have changed" in found["python"]["text"]
     assert found["gpu_server"]["level"] == "red"
     assert "No module named 'a_module_that_is_not_there'" in found["gpu_server"]["text"]
+
+
+def test_a_drain_is_red_with_its_end_and_no_image_is_tried(at_work: Workspace) -> None:
+    url = at_work.url("backend", "/drain")
+    plain_http.post(url).raise_for_status()
+    try:
+        found = findings(at_work)
+    finally:
+        plain_http.delete(url).raise_for_status()
+    assert found["backend"]["level"] == "red"
+    assert found["backend"]["text"].startswith("is not ready (draining): An admin drains it")
+    assert found["backend"]["way_out"].startswith(f"curl -X DELETE {url} ")
+    assert found["selftest"]["level"] == "yellow"
+    assert found["selftest"]["text"] == "is not tried: the backend is not ready (draining)"
+
+
+def test_a_wrong_setting_is_one_finding(at_work: Workspace) -> None:
+    wrong = {"REQUEST_TIMEOUT": "soon", "JOB_TIMEOUT": "later"}
+    answer = json.loads(at_work.run("doctor", "--json", **wrong).stdout)
+    red = {each["subject"]: each["text"] for each in answer["findings"] if each["level"] == "red"}
+    assert len(red) == 2, red
+    assert red["backend/.env"].startswith("REQUEST_TIMEOUT is 'soon'")
+    assert red["gpu_server/.env"].startswith("JOB_TIMEOUT is 'later'")
+
+
+def test_a_backend_that_hangs_is_not_waited_for(at_work: Workspace) -> None:
+    pid = at_work.pid("backend")
+    os.kill(pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    try:
+        found = findings(at_work, STARTUP_WAIT="1")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert time.monotonic() - begun < 45
+    assert "does not answer" in found["backend"]["text"]
+    assert found["selftest"]["text"] == "is not tried: the backend does not answer"
+
+
+def test_nobody_else_on_the_backends_port_is_sent_the_key(at_work: Workspace) -> None:
+    """Nor where ours runs, on the port that it was started with."""
+    keys: list[str | None] = []
+
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            keys.append(self.headers["X-API-Key"])
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"status": "healthy"}')
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+    with HTTPServer(("127.0.0.1", 0), Stranger) as stranger:
+        Thread(target=stranger.serve_forever, daemon=True).start()
+        port = str(stranger.server_port)
+        found = findings(at_work, BACKEND_PORT=port, DOCTOR_API_KEY="cgw_secret")
+        stranger.shutdown()
+    assert set(keys) == {None}
+    assert found["selftest"]["level"] == "green"
+    assert "alone (no backend of ours listens)" in found["selftest"]["text"]
 
 
 def test_a_fresh_clone_is_told_to_start(workspace: Workspace) -> None:

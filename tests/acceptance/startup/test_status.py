@@ -3,7 +3,11 @@
 import os
 import re
 import signal
+from pathlib import Path
 
+import pytest
+
+from tests import plain_http
 from tests.acceptance.startup.workspace import SERVICES, Workspace
 
 
@@ -11,6 +15,15 @@ def line_of(service: str, text: str) -> str:
     """What is said of a service."""
     [line] = [line for line in text.splitlines() if line.startswith(f"{service} ")]
     return " ".join(line.split()[1:])
+
+
+def without_curl(folder: Path) -> str:
+    """A PATH to every program but that one."""
+    for place in os.environ["PATH"].split(os.pathsep):
+        for program in Path(place).glob("*"):
+            if program.name != "curl" and not (folder / program.name).is_symlink():
+                (folder / program.name).symlink_to(program)
+    return str(folder)
 
 
 def test_each_running_service_has_its_line(quick: Workspace) -> None:
@@ -67,6 +80,20 @@ def test_a_degraded_service_runs(quick: Workspace) -> None:
     quick.run("stop", "gpu_server")
     assert result.returncode == 0
     assert line_of("gpu_server", result.stdout).endswith("degraded")
+
+
+@pytest.mark.parametrize("curl", [True, False])
+def test_a_drained_backend_runs_and_is_told(running: Workspace, tmp_path: Path, curl: bool) -> None:
+    url = running.url("backend", "/drain")
+    path = os.environ["PATH"] if curl else without_curl(tmp_path)
+    plain_http.post(url).raise_for_status()
+    try:
+        result = running.run("status", "backend", PATH=path)
+    finally:
+        plain_http.delete(url).raise_for_status()
+    assert result.returncode == 0
+    assert line_of("backend", result.stdout).endswith(" healthy, draining")
+    assert "draining" not in running.run("status", "backend", PATH=path).stdout
 
 
 def test_looking_changes_nothing(workspace: Workspace) -> None:

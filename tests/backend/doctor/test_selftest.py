@@ -11,7 +11,7 @@ import respx
 
 from backend.clients.gpu_client import GPUClient
 from backend.doctor.finding import Finding, Level
-from backend.doctor.selftest import run
+from backend.doctor.selftest import main, run
 from tests import plain_http
 from tests.backend.gpu_service import GPU_URL
 from tests.backend.making import picture
@@ -29,6 +29,7 @@ class Wire:
         self._http = http
         self.engine("comfyui")
         self.comfyui(there=True)
+        self.readiness([])
 
     def engine(self, name: str) -> None:
         answer = {"engine": name, "workflows": []}
@@ -37,12 +38,21 @@ class Wire:
     def comfyui(self, *, there: bool) -> None:
         self.router.get(f"{GPU_URL}/health").respond(json={"comfyui_available": there})
 
+    def readiness(self, reasons: list[dict[str, str]]) -> None:
+        status = 503 if reasons else 200
+        self.router.get(f"{BACKEND}/readyz").respond(status, json={"reasons": reasons})
+
     def backend(self, status: int, answer: dict[str, Any]) -> respx.Route:
         return self.router.post(f"{BACKEND}/generate").respond(status, json=answer)
 
-    async def selftest(self) -> Finding | None:
+    def gpu_service(self) -> respx.Route:
+        answer = {"status": "done", "image": IMAGE, "error": None}
+        return self.router.post(f"{GPU_URL}/generate").respond(json=answer)
+
+    async def selftest(self, *, with_backend: bool = True) -> Finding | None:
         async with plain_http.AsyncClient(base_url=BACKEND) as backend:
-            return await run(backend, [GPUClient(self._http, GPU_URL)])
+            services = [GPUClient(self._http, GPU_URL)]
+            return await run(backend if with_backend else None, services)
 
 
 @pytest.fixture
@@ -106,12 +116,38 @@ async def test_a_refusal_is_red_in_the_backends_words(wire: Wire) -> None:
 @pytest.mark.parametrize("status", [401, 403])
 async def test_where_a_key_is_asked_for_the_gpu_service_is(wire: Wire, status: int) -> None:
     wire.backend(status, {})
-    answer = {"status": "done", "image": IMAGE, "error": None}
-    wire.router.post(f"{GPU_URL}/generate").respond(json=answer)
+    wire.gpu_service()
     finding = await wire.selftest()
     assert finding is not None
     assert finding.level is Level.GREEN
     assert "through the GPU service and ComfyUI alone (the backend asks for a key" in finding.text
+
+
+async def test_a_backend_that_is_not_ready_gets_no_task(wire: Wire) -> None:
+    wire.readiness([{"check": "draining", "detail": "An admin drains it."}])
+    route = wire.backend(200, DONE)
+    finding = await wire.selftest()
+    assert finding is not None
+    assert finding.level is Level.YELLOW
+    assert finding.text == "is not tried: the backend is not ready (draining)"
+    assert not route.called
+
+
+async def test_without_a_backend_of_ours_nobody_is_taken_for_it(wire: Wire) -> None:
+    wire.gpu_service()
+    finding = await wire.selftest(with_backend=False)
+    assert finding is not None
+    assert finding.level is Level.GREEN
+    assert "alone (no backend of ours listens)" in finding.text
+    assert not any(call.request.url.host == "backend.test" for call in wire.router.calls)
+
+
+async def test_wrong_settings_are_not_told_twice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REQUEST_TIMEOUT", "soon")
+    await main(BACKEND)
+    assert capsys.readouterr() == ("", "")
 
 
 async def test_where_no_backend_answers_the_gpu_service_is_asked(wire: Wire) -> None:

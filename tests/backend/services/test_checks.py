@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backend.clients.gpu_client import GPUClient
 from backend.errors import StorageUnavailable
 from backend.services.checks import (
     comfyui_answers,
@@ -14,11 +15,13 @@ from backend.services.checks import (
     still_works,
     store_answers,
 )
+from backend.services.gpu_services import GPUService as KnownGPUService
 from backend.services.gpu_services import GPUServices
 from backend.services.readiness import Check, Readiness
 from backend.services.room import Room
 from backend.store.sqlite.store import SQLiteTaskStore
-from tests.backend.gpu_service import GPUService
+from tests import plain_http
+from tests.backend.gpu_service import GPU_URL, GPUService
 
 
 @dataclass
@@ -83,3 +86,11 @@ async def test_comfyui_that_is_away_is_told(
     found = await reasons(comfyui_answers(services))
     assert len(found) == wanted
     assert all("tasks wait" in each and "COMFYUI_API_URL" in each for each in found)
+
+
+async def test_a_login_in_a_url_is_not_told() -> None:
+    async with plain_http.AsyncClient() as http:
+        service = KnownGPUService(GPUClient(http, GPU_URL.replace("://", "://me:pw@")))
+        service.refused = True
+        [found] = await reasons(gpu_service_answers(GPUServices([service])))
+    assert found.startswith(f"{GPU_URL} takes no request of ours")
