@@ -872,7 +872,8 @@ stop() {
 
 # ----- restart
 
-# Starts the new program beside what runs, on a data folder of its own and no port.
+# Starts the new program beside what runs, on a data folder and a port of its own; the
+# real ones it looks at, and leaves as they are.
 check_start() {  # SERVICE
     local log=$WORKSPACE/logs/$1-check.log package=$1 outcome=0
     case $1 in
@@ -882,7 +883,7 @@ check_start() {  # SERVICE
             ;;
         telegram_bot) return ;;   # of which nothing is known
     esac
-    (cd -- "$CODE" && "$NEXT_VENV/bin/python" -m "$package.doctor.check_start") > "$log" 2>&1 < /dev/null || outcome=$?
+    (cd -- "$CODE" && "$NEXT_VENV/bin/python" -m "$package.doctor.check_start" "$1") > "$log" 2>&1 < /dev/null || outcome=$?
     if [ "$outcome" != 0 ]; then
         error "$1 would not start, so nothing was stopped; the end of $log:"
         show_end "$log"

@@ -73,6 +73,40 @@ def test_a_start_that_would_fail_stops_nothing(running: Workspace) -> None:
     assert pids(running) == before
 
 
+def test_a_data_folder_that_cannot_be_written_stops_nothing(running: Workspace) -> None:
+    before = pids(running)
+    result = running.run("restart", "backend", DATA_PATH=str(running.script))
+    assert result.returncode == 1
+    assert "The backend cannot start: The data folder cannot be written" in result.stderr
+    assert pids(running) == before
+    assert running.is_up()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_host_of_another_machine_stops_nothing(running: Workspace, service: str) -> None:
+    before = pids(running)
+    result = running.run("restart", service, **{f"{service.upper()}_HOST": "192.0.2.1"})
+    assert result.returncode == 1
+    assert "cannot start: it cannot listen on 192.0.2.1" in result.stderr
+    assert pids(running) == before
+    assert running.is_up()
+
+
+def test_an_older_program_stops_nothing(running: Workspace) -> None:
+    """It would refuse what the newer one has made, and be the only one left."""
+    before = pids(running)
+    newest = max((running.path / "backend/store/sqlite/schema").iterdir())
+    aside = newest.rename(running.path / newest.name)
+    try:
+        result = running.run("restart", "backend")
+    finally:
+        aside.rename(newest)
+    assert result.returncode == 1
+    assert "tasks.sqlite3 was made by a newer version of this program" in result.stderr
+    assert pids(running) == before
+    assert running.is_up()
+
+
 def test_programs_that_are_broken_stop_nothing(running: Workspace) -> None:
     before = pids(running)
     programs = [running.path / service / "main.py" for service in SERVICES]
