@@ -28,6 +28,7 @@ STOP_WAIT=${STOP_WAIT:-10}
 SLOW_AFTER=5   # the wait of the specification; past it, one line says so
 LOG_LINES=20
 STAMP=.requirements.sha256   # in an environment: what it was made from
+PACKAGES=.packages           # and what was installed in it
 
 FAILED=1 WRONG_ARGUMENT=2 NO_RIGHT=4 NOT_INSTALLED=5 NOT_CONFIGURED=6
 
@@ -215,7 +216,7 @@ check_settings() {
 find_workspace() {
     WORKSPACE=$(realpath --canonicalize-missing --no-symlinks -- "$WORKSPACE")
     VENV=$WORKSPACE/venv
-    VENVS=$WORKSPACE/.venvs   # those that updates made
+    VENVS=$WORKSPACE/.venvs   # to one of which venv/ leads
     PIP_LOG=$WORKSPACE/logs/pip.log
 }
 
@@ -377,23 +378,37 @@ install_requirements() {  # VENV WHAT
         if [ "$1" != "$VENV" ]; then rm -rf -- "$1"; fi
         die "$NOT_INSTALLED" "$2 could not be installed, so nothing was started or stopped: $(pip_fault)"
     fi
+    packages_of "$1" > "$1/$PACKAGES"
     wanted_stamp "$(venv_tag "$1")" > "$1/$STAMP" || die "$NOT_INSTALLED" "$1 does not work: see $PIP_LOG"
     INSTALLED=yes
 }
 
-# Makes venv/ where it is missing, and fills it. Where it is broken, or the requirements
-# have changed, another one is made beside it, as services may run from the first: what
-# fails half-way has then touched nothing. NEXT_VENV is the one to use from now on.
+# The names of the packages in an environment, without their versions.
+packages_of() {  # VENV
+    local entry
+    for entry in "$1"/lib/python*/site-packages/*.dist-info; do
+        entry=${entry##*/}
+        printf '%s\n' "${entry%%-*}"
+    done
+}
+
+# Those that were installed and are there no longer; fails where there are none.
+lost_packages() {  # VENV
+    grep -vxF -f <(packages_of "$1") -- "$1/$PACKAGES" 2>/dev/null
+}
+
+# Makes what venv/ leads to. Where that is broken, or the requirements have changed,
+# another one is made beside it, as services may run from the first: what fails half-way
+# has then touched nothing. NEXT_VENV is the one to use from now on.
 ensure_venv() {
-    local tag fault
+    local tag fault lost
     NEXT_VENV=$VENV
     tag=$(venv_tag "$VENV") || tag=
     fault=$(venv_fault "$tag")
     case $fault in foreign\ *) die "$NOT_INSTALLED" "${fault#foreign }: move it away, and run this again" ;; esac
     if [ -z "$(ls -A -- "$VENV" 2>/dev/null)" ]; then
         info "$fault"
-        make_venv "$PYTHON" "$VENV"
-        install_requirements "$VENV" "the requirements"
+        renew_venv "$PYTHON" "the requirements"
     elif [ -n "$fault" ]; then
         warn "$fault: making it anew"
         renew_venv "$PYTHON" "the requirements"
@@ -403,6 +418,9 @@ ensure_venv() {
         install_requirements "$VENV" "the requirements"
     elif [ "$(< "$VENV/$STAMP")" != "$(wanted_stamp "$tag")" ]; then
         renew_venv "${PYTHON_CHOSEN:-$VENV/bin/python}" "the changed requirements"
+    elif lost=$(lost_packages "$VENV"); then
+        warn "the virtual environment has lost ${lost//$'\n'/, }: making it anew"
+        renew_venv "${PYTHON_CHOSEN:-$VENV/bin/python}" "the requirements"
     fi
 }
 
@@ -416,7 +434,7 @@ renew_venv() {  # PYTHON WHAT
 # From now on venv/ leads to the new environment. What runs goes on in the one before.
 use_next_venv() {
     if [ "$NEXT_VENV" != "$VENV" ]; then
-        if [ ! -L "$VENV" ]; then mv -T -- "$VENV" "$VENVS/first-$$"; fi
+        if [ -e "$VENV" ] && [ ! -L "$VENV" ]; then mv -T -- "$VENV" "$VENVS/first-$$"; fi
         ln -sfn -- "${NEXT_VENV#"$WORKSPACE"/}" "$VENV.new"
         mv -T -- "$VENV.new" "$VENV"
     fi

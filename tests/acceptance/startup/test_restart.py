@@ -39,7 +39,7 @@ def require(workspace: Workspace, line: str) -> None:
 def environment_of(pid: int) -> Path:
     """The folder of the virtual environment that a process was started from."""
     words = Path(f"/proc/{pid}/environ").read_text().split("\0")
-    return Path(next(word for word in words if word.startswith("VIRTUAL_ENV="))[12:])
+    return Path(next(word for word in words if word.startswith("VIRTUAL_ENV="))[12:]).resolve()
 
 
 def test_wrong_settings_stop_nothing(running: Workspace) -> None:
@@ -147,12 +147,22 @@ def test_changed_requirements_are_installed_beside_what_runs(running: Workspace)
     assert running.pid("gpu_server") == gpu_server
     assert running.pid("backend") != backend
     new = venv.resolve()
-    assert new.parent == running.path / ".venvs"
+    assert new.parent == (running.path / ".venvs").resolve()
     assert environment_of(running.pid("backend")) == new
     assert environment_of(gpu_server) != new
     assert running.run("restart", "gpu_server").returncode == 0
     assert environment_of(running.pid("gpu_server")) == new
     assert [*new.parent.iterdir()] == [new]  # The one before is not in use any more.
+
+
+def test_the_first_update_leaves_the_environment_of_what_runs(workspace: Workspace) -> None:
+    workspace.stand_in()
+    workspace.run()
+    require(workspace, "another-package")
+    assert workspace.run("start").returncode == 0
+    first = environment_of(workspace.pid("backend"))
+    assert first != (workspace.path / "venv").resolve()
+    assert (first / "bin" / "uvicorn").exists()
 
 
 def test_what_was_stopped_is_started_with_tls_too(running: Workspace, tmp_path: Path) -> None:
