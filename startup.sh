@@ -572,7 +572,7 @@ launch() {  # SERVICE COMMAND...
     printf '=== %(%F %T)T started by startup.sh\n' -1 >> "$log" || die "$NO_RIGHT" "cannot write $log"
     LOG_START[$service]=$(stat -c %s -- "$log")
     (
-        trap - PIPE
+        trap - PIPE TERM
         for fd in /proc/self/fd/*; do
             fd=${fd##*/}
             if ((fd > 2 && fd != 255)); then exec {fd}>&-; fi   # 255: bash's own
@@ -945,6 +945,8 @@ restart() {
         if [ "$NEXT_VENV" != "$VENV" ]; then rm -rf -- "$NEXT_VENV"; fi
         die "$FAILED" "what runs goes on as it was: see the lines above"
     fi
+    info "stopping and starting, whatever becomes of this terminal"
+    trap '' HUP INT TERM   # what is stopped half-way would stay down
     stop_all "${SERVICES[@]}" || die "$FAILED" "nothing was started: see the lines above"
     use_next_venv
     INSTALLED=no   # what is started from here on has them

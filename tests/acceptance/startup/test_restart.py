@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -163,6 +165,23 @@ def test_the_first_update_leaves_the_environment_of_what_runs(workspace: Workspa
     first = environment_of(workspace.pid("backend"))
     assert first != (workspace.path / "venv").resolve()
     assert (first / "bin" / "uvicorn").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_lost_terminal_leaves_nothing_down(running: Workspace, how: signal.Signals) -> None:
+    before, said = running.pid("backend"), len(running.log("startup"))
+    command = [running.script, "restart", "backend"]
+    with subprocess.Popen(
+        command, env=running.environment, stdout=subprocess.PIPE, start_new_session=True
+    ) as script:
+        wait_until(lambda: "stopping backend" in running.log("startup")[said:], "it is at work")
+        os.killpg(script.pid, how)
+        script.communicate(timeout=60)
+    assert script.returncode == 0
+    assert running.pid("backend") != before
+    assert running.is_up()
+    running.run("stop", "backend")
+    assert "killing it" not in running.log("startup")[said:]
 
 
 def test_what_was_stopped_is_started_with_tls_too(running: Workspace, tmp_path: Path) -> None:
