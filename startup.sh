@@ -14,7 +14,7 @@
 #   1  a service is not up or does not stop, another startup.sh is at work, or `doctor`
 #      found something red
 #   2  a wrong argument
-#   4  no right to write in the workspace
+#   4  no right to write in the workspace, or to stop what another user runs
 #   5  Python or the requirements cannot be made ready
 #   6  a wrong setting, or a file that the product comes with is missing
 set -euo pipefail
@@ -463,14 +463,9 @@ alive() {  # PID
     { read -r stat < "/proc/$1/stat"; } 2>/dev/null && [[ ${stat##*) } != [ZX]* ]]
 }
 
-# A process is a service's own when it works in the service's folder and was
-# started with its entry point: a PID alone may have gone to somebody else.
-is_ours() {  # SERVICE PID
+# Its command line names a service's entry point.
+has_entry_point() {  # SERVICE PID
     local word words=()
-    if [[ ! $2 =~ ^[0-9]+$ ]] || [ ! "/proc/$2/cwd" -ef "${FOLDER[$1]}" ] || ! alive "$2"; then
-        return 1
-    fi
-    if [ "$1" = telegram_bot ]; then return 0; fi   # its command is free
     { mapfile -d '' -t words < "/proc/$2/cmdline"; } 2>/dev/null || return 1
     for word in "${words[@]}"; do
         case $word in
@@ -479,6 +474,34 @@ is_ours() {  # SERVICE PID
         esac
     done
     return 1
+}
+
+# A pager or an editor may have the same file on its command line.
+is_python() {  # PID
+    local program
+    program=$(readlink -- "/proc/$1/exe") && [[ ${program##*/} == python* ]]
+}
+
+# A process is a service's own when it works in the service's folder and is a Python
+# with its entry point: a PID alone may have gone to somebody else.
+is_ours() {  # SERVICE PID
+    if [[ ! $2 =~ ^[0-9]+$ ]] || [ ! "/proc/$2/cwd" -ef "${FOLDER[$1]}" ] || ! alive "$2"; then
+        return 1
+    fi
+    if [ "$1" = telegram_bot ]; then return 0; fi   # its command is free
+    is_python "$2" && has_entry_point "$1" "$2"
+}
+
+# Whether it may be ours, but under a user into whose processes we cannot look.
+is_another_users() {  # SERVICE PID
+    [[ $2 =~ ^[0-9]+$ ]] && [ "$EUID" != 0 ] && alive "$2" && [ ! -O "/proc/$2" ] &&
+        { [ "$1" = telegram_bot ] || has_entry_point "$1" "$2"; }
+}
+
+recorded_pid() {  # SERVICE
+    local pid=
+    { read -r pid < "$(pid_file "$1")"; } 2>/dev/null || true
+    printf '%s' "$pid"
 }
 
 record_pid() {  # SERVICE PID
@@ -491,14 +514,15 @@ record_pid() {  # SERVICE PID
 
 # Sets PID[service] by its PID file; a file that names no process of ours goes.
 find_running() {  # SERVICE
-    local file pid=
+    local file pid
     file=$(pid_file "$1")
     if [ ! -e "$file" ]; then return 1; fi
-    { read -r pid < "$file"; } 2>/dev/null || true
+    pid=$(recorded_pid "$1")
     if is_ours "$1" "$pid"; then
         PID[$1]=$pid
         return 0
     fi
+    if is_another_users "$1" "$pid"; then return 1; fi   # who has its port is told
     warn "$1.pid is stale: PID '$pid' is no longer $1; removing the file"
     rm -f -- "$file"
     return 1
@@ -518,13 +542,10 @@ port_holders() {  # HOST PORT
 # Sets STATE[service] to running, dead (its PID file names no process of ours) or stopped,
 # and PID[service]. Changes nothing.
 locate() {  # SERVICE
-    local file pid='' holder
-    file=$(pid_file "$1")
+    local pid holder
     STATE[$1]=stopped PID[$1]=
-    if [ -e "$file" ]; then
-        { read -r pid < "$file"; } 2>/dev/null || true
-        STATE[$1]=dead
-    fi
+    if [ -e "$(pid_file "$1")" ]; then STATE[$1]=dead; fi
+    pid=$(recorded_pid "$1")
     if is_ours "$1" "$pid"; then
         STATE[$1]=running PID[$1]=$pid
     elif [ -n "${PORT[$1]:-}" ]; then
@@ -845,7 +866,12 @@ signal() {  # NAME SERVICE
 }
 
 stop_service() {  # SERVICE
-    local seconds begun hundredths
+    local seconds begun hundredths pid
+    pid=$(recorded_pid "$1")
+    if is_another_users "$1" "$pid"; then
+        error "$1 (PID $pid) is run by $(stat -c %U -- "/proc/$pid"): stop it as that user"
+        return "$NO_RIGHT"
+    fi
     locate "$1"
     case ${STATE[$1]} in
         stopped) info "$1 is not running" ;;
@@ -874,7 +900,7 @@ stop_service() {  # SERVICE
 # In the reverse order: what runs tasks needs the GPU service until it has ended.
 stop_all() {  # SERVICE...
     local place failed=0
-    for ((place = $#; place > 0; place--)); do stop_service "${!place}" || failed=$FAILED; done
+    for ((place = $#; place > 0; place--)); do stop_service "${!place}" || failed=$?; done
     return "$failed"
 }
 

@@ -170,7 +170,7 @@ def test_the_first_update_leaves_the_environment_of_what_runs(workspace: Workspa
 @pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
 def test_a_lost_terminal_leaves_nothing_down(running: Workspace, how: signal.Signals) -> None:
     before, said = running.pid("backend"), len(running.log("startup"))
-    command = [running.script, "restart", "backend"]
+    command = [str(running.script), "restart", "backend"]
     with subprocess.Popen(
         command, env=running.environment, stdout=subprocess.PIPE, start_new_session=True
     ) as script:
