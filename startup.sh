@@ -14,7 +14,7 @@
 #   1  a service is not up or does not stop, another startup.sh is at work, or `doctor`
 #      found something red
 #   2  a wrong argument
-#   4  no right to write in the workspace
+#   4  no right to write in the workspace, or to stop what another user runs
 #   5  Python or the requirements cannot be made ready
 #   6  a wrong setting, or a file that the product comes with is missing
 set -euo pipefail
@@ -28,6 +28,7 @@ STOP_WAIT=${STOP_WAIT:-10}
 SLOW_AFTER=5   # the wait of the specification; past it, one line says so
 LOG_LINES=20
 STAMP=.requirements.sha256   # in an environment: what it was made from
+PACKAGES=.packages           # and what was installed in it
 
 FAILED=1 WRONG_ARGUMENT=2 NO_RIGHT=4 NOT_INSTALLED=5 NOT_CONFIGURED=6
 
@@ -215,7 +216,7 @@ check_settings() {
 find_workspace() {
     WORKSPACE=$(realpath --canonicalize-missing --no-symlinks -- "$WORKSPACE")
     VENV=$WORKSPACE/venv
-    VENVS=$WORKSPACE/.venvs   # those that updates made
+    VENVS=$WORKSPACE/.venvs   # to one of which venv/ leads
     PIP_LOG=$WORKSPACE/logs/pip.log
 }
 
@@ -377,23 +378,37 @@ install_requirements() {  # VENV WHAT
         if [ "$1" != "$VENV" ]; then rm -rf -- "$1"; fi
         die "$NOT_INSTALLED" "$2 could not be installed, so nothing was started or stopped: $(pip_fault)"
     fi
+    packages_of "$1" > "$1/$PACKAGES"
     wanted_stamp "$(venv_tag "$1")" > "$1/$STAMP" || die "$NOT_INSTALLED" "$1 does not work: see $PIP_LOG"
     INSTALLED=yes
 }
 
-# Makes venv/ where it is missing, and fills it. Where it is broken, or the requirements
-# have changed, another one is made beside it, as services may run from the first: what
-# fails half-way has then touched nothing. NEXT_VENV is the one to use from now on.
+# The names of the packages in an environment, without their versions.
+packages_of() {  # VENV
+    local entry
+    for entry in "$1"/lib/python*/site-packages/*.dist-info; do
+        entry=${entry##*/}
+        printf '%s\n' "${entry%%-*}"
+    done
+}
+
+# Those that were installed and are there no longer; fails where there are none.
+lost_packages() {  # VENV
+    grep -vxF -f <(packages_of "$1") -- "$1/$PACKAGES" 2>/dev/null
+}
+
+# Makes what venv/ leads to. Where that is broken, or the requirements have changed,
+# another one is made beside it, as services may run from the first: what fails half-way
+# has then touched nothing. NEXT_VENV is the one to use from now on.
 ensure_venv() {
-    local tag fault
+    local tag fault lost
     NEXT_VENV=$VENV
     tag=$(venv_tag "$VENV") || tag=
     fault=$(venv_fault "$tag")
     case $fault in foreign\ *) die "$NOT_INSTALLED" "${fault#foreign }: move it away, and run this again" ;; esac
     if [ -z "$(ls -A -- "$VENV" 2>/dev/null)" ]; then
         info "$fault"
-        make_venv "$PYTHON" "$VENV"
-        install_requirements "$VENV" "the requirements"
+        renew_venv "$PYTHON" "the requirements"
     elif [ -n "$fault" ]; then
         warn "$fault: making it anew"
         renew_venv "$PYTHON" "the requirements"
@@ -403,6 +418,9 @@ ensure_venv() {
         install_requirements "$VENV" "the requirements"
     elif [ "$(< "$VENV/$STAMP")" != "$(wanted_stamp "$tag")" ]; then
         renew_venv "${PYTHON_CHOSEN:-$VENV/bin/python}" "the changed requirements"
+    elif lost=$(lost_packages "$VENV"); then
+        warn "the virtual environment has lost ${lost//$'\n'/, }: making it anew"
+        renew_venv "${PYTHON_CHOSEN:-$VENV/bin/python}" "the requirements"
     fi
 }
 
@@ -416,7 +434,7 @@ renew_venv() {  # PYTHON WHAT
 # From now on venv/ leads to the new environment. What runs goes on in the one before.
 use_next_venv() {
     if [ "$NEXT_VENV" != "$VENV" ]; then
-        if [ ! -L "$VENV" ]; then mv -T -- "$VENV" "$VENVS/first-$$"; fi
+        if [ -e "$VENV" ] && [ ! -L "$VENV" ]; then mv -T -- "$VENV" "$VENVS/first-$$"; fi
         ln -sfn -- "${NEXT_VENV#"$WORKSPACE"/}" "$VENV.new"
         mv -T -- "$VENV.new" "$VENV"
     fi
@@ -445,14 +463,9 @@ alive() {  # PID
     { read -r stat < "/proc/$1/stat"; } 2>/dev/null && [[ ${stat##*) } != [ZX]* ]]
 }
 
-# A process is a service's own when it works in the service's folder and was
-# started with its entry point: a PID alone may have gone to somebody else.
-is_ours() {  # SERVICE PID
+# Its command line names a service's entry point.
+has_entry_point() {  # SERVICE PID
     local word words=()
-    if [[ ! $2 =~ ^[0-9]+$ ]] || [ ! "/proc/$2/cwd" -ef "${FOLDER[$1]}" ] || ! alive "$2"; then
-        return 1
-    fi
-    if [ "$1" = telegram_bot ]; then return 0; fi   # its command is free
     { mapfile -d '' -t words < "/proc/$2/cmdline"; } 2>/dev/null || return 1
     for word in "${words[@]}"; do
         case $word in
@@ -461,6 +474,34 @@ is_ours() {  # SERVICE PID
         esac
     done
     return 1
+}
+
+# A pager or an editor may have the same file on its command line.
+is_python() {  # PID
+    local program
+    program=$(readlink -- "/proc/$1/exe") && [[ ${program##*/} == python* ]]
+}
+
+# A process is a service's own when it works in the service's folder and is a Python
+# with its entry point: a PID alone may have gone to somebody else.
+is_ours() {  # SERVICE PID
+    if [[ ! $2 =~ ^[0-9]+$ ]] || [ ! "/proc/$2/cwd" -ef "${FOLDER[$1]}" ] || ! alive "$2"; then
+        return 1
+    fi
+    if [ "$1" = telegram_bot ]; then return 0; fi   # its command is free
+    is_python "$2" && has_entry_point "$1" "$2"
+}
+
+# Whether it may be ours, but under a user into whose processes we cannot look.
+is_another_users() {  # SERVICE PID
+    [[ $2 =~ ^[0-9]+$ ]] && [ "$EUID" != 0 ] && alive "$2" && [ ! -O "/proc/$2" ] &&
+        { [ "$1" = telegram_bot ] || has_entry_point "$1" "$2"; }
+}
+
+recorded_pid() {  # SERVICE
+    local pid=
+    { read -r pid < "$(pid_file "$1")"; } 2>/dev/null || true
+    printf '%s' "$pid"
 }
 
 record_pid() {  # SERVICE PID
@@ -473,14 +514,15 @@ record_pid() {  # SERVICE PID
 
 # Sets PID[service] by its PID file; a file that names no process of ours goes.
 find_running() {  # SERVICE
-    local file pid=
+    local file pid
     file=$(pid_file "$1")
     if [ ! -e "$file" ]; then return 1; fi
-    { read -r pid < "$file"; } 2>/dev/null || true
+    pid=$(recorded_pid "$1")
     if is_ours "$1" "$pid"; then
         PID[$1]=$pid
         return 0
     fi
+    if is_another_users "$1" "$pid"; then return 1; fi   # who has its port is told
     warn "$1.pid is stale: PID '$pid' is no longer $1; removing the file"
     rm -f -- "$file"
     return 1
@@ -500,13 +542,10 @@ port_holders() {  # HOST PORT
 # Sets STATE[service] to running, dead (its PID file names no process of ours) or stopped,
 # and PID[service]. Changes nothing.
 locate() {  # SERVICE
-    local file pid='' holder
-    file=$(pid_file "$1")
+    local pid holder
     STATE[$1]=stopped PID[$1]=
-    if [ -e "$file" ]; then
-        { read -r pid < "$file"; } 2>/dev/null || true
-        STATE[$1]=dead
-    fi
+    if [ -e "$(pid_file "$1")" ]; then STATE[$1]=dead; fi
+    pid=$(recorded_pid "$1")
     if is_ours "$1" "$pid"; then
         STATE[$1]=running PID[$1]=$pid
     elif [ -n "${PORT[$1]:-}" ]; then
@@ -554,7 +593,7 @@ launch() {  # SERVICE COMMAND...
     printf '=== %(%F %T)T started by startup.sh\n' -1 >> "$log" || die "$NO_RIGHT" "cannot write $log"
     LOG_START[$service]=$(stat -c %s -- "$log")
     (
-        trap - PIPE
+        trap - PIPE TERM
         for fd in /proc/self/fd/*; do
             fd=${fd##*/}
             if ((fd > 2 && fd != 255)); then exec {fd}>&-; fi   # 255: bash's own
@@ -837,7 +876,12 @@ signal() {  # NAME SERVICE
 }
 
 stop_service() {  # SERVICE
-    local seconds begun hundredths
+    local seconds begun hundredths pid
+    pid=$(recorded_pid "$1")
+    if is_another_users "$1" "$pid"; then
+        error "$1 (PID $pid) is run by $(stat -c %U -- "/proc/$pid"): stop it as that user"
+        return "$NO_RIGHT"
+    fi
     locate "$1"
     case ${STATE[$1]} in
         stopped) info "$1 is not running" ;;
@@ -866,7 +910,7 @@ stop_service() {  # SERVICE
 # In the reverse order: what runs tasks needs the GPU service until it has ended.
 stop_all() {  # SERVICE...
     local place failed=0
-    for ((place = $#; place > 0; place--)); do stop_service "${!place}" || failed=$FAILED; done
+    for ((place = $#; place > 0; place--)); do stop_service "${!place}" || failed=$?; done
     return "$failed"
 }
 
@@ -882,7 +926,8 @@ stop() {
 
 # ----- restart
 
-# Starts the new program beside what runs, on a data folder of its own and no port.
+# Starts the new program beside what runs, on a data folder and a port of its own; the
+# real ones it looks at, and leaves as they are.
 check_start() {  # SERVICE
     local log=$WORKSPACE/logs/$1-check.log package=$1 outcome=0
     case $1 in
@@ -892,7 +937,7 @@ check_start() {  # SERVICE
             ;;
         telegram_bot) return ;;   # of which nothing is known
     esac
-    (cd -- "$CODE" && "$NEXT_VENV/bin/python" -m "$package.doctor.check_start") > "$log" 2>&1 < /dev/null || outcome=$?
+    (cd -- "$CODE" && "$NEXT_VENV/bin/python" -m "$package.doctor.check_start" "$1") > "$log" 2>&1 < /dev/null || outcome=$?
     if [ "$outcome" != 0 ]; then
         error "$1 would not start, so nothing was stopped; the end of $log:"
         show_end "$log"
@@ -936,6 +981,8 @@ restart() {
         if [ "$NEXT_VENV" != "$VENV" ]; then rm -rf -- "$NEXT_VENV"; fi
         die "$FAILED" "what runs goes on as it was: see the lines above"
     fi
+    info "stopping and starting, whatever becomes of this terminal"
+    trap '' HUP INT TERM   # what is stopped half-way would stay down
     stop_all "${SERVICES[@]}" || die "$FAILED" "nothing was started: see the lines above"
     use_next_venv
     INSTALLED=no   # what is started from here on has them

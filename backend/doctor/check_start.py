@@ -1,11 +1,14 @@
-"""A new backend, tried beside the one that runs: `python -m backend.doctor.check_start`.
+"""A new backend, tried beside the one that runs: `python -m backend.doctor.check_start SERVICE`.
 
 It starts with the settings that there are, on an empty data folder and on any free port of
-loopback, and stops. Exits with 0 where that went well, 2 for a wrong setting, 3 where it cannot
-start, 1 for a bug; the log says which.
+loopback, and stops. The real ones are only looked at; a worker listens nowhere. Exits with 0 where
+that went well, 2 for a wrong setting, 3 where it cannot start, 1 for a bug; the log says which.
 """
 
+import asyncio
+import errno
 import importlib
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -14,8 +17,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from backend.config import Settings, get_settings
+from backend.errors import BackendError
 from backend.start_failure import settings_or_exit
+from backend.store.sqlite.file import DataFolder
 from backend.utils.logging import setup_logging
+
+log = logging.getLogger(__name__)
 
 CANNOT_START = 3
 NOWHERE = "http://127.0.0.1:9"
@@ -25,8 +32,32 @@ NOWHERE = "http://127.0.0.1:9"
 class BriefServer(uvicorn.Server):
     """Ends as soon as it has started. `started` then says whether it did."""
 
+    def __init__(self, config: uvicorn.Config, address: tuple[str, int] | None) -> None:
+        super().__init__(config)
+        self._address = address
+
     async def main_loop(self) -> None:
-        """There is nothing to serve."""
+        """There is nothing to serve; the real address is only bound, by the server's own loop."""
+        if self._address is None:
+            return
+        try:
+            await _bind(*self._address)
+        except OSError as exc:
+            told = "The backend cannot start: it cannot listen on %s port %d: %s"
+            log.critical(told, *self._address, exc)
+            self.started = False
+
+
+async def _bind(host: str, port: int) -> None:
+    """Raises OSError; that the port is in use is well, as what runs has it."""
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(asyncio.Protocol, host, port, start_serving=False)
+    except OSError as exc:
+        if exc.errno != errno.EADDRINUSE:
+            raise
+    else:
+        server.close()
 
 
 def new_app(settings: Settings, folder: Path) -> FastAPI:
@@ -44,15 +75,28 @@ def new_app(settings: Settings, folder: Path) -> FastAPI:
     return app
 
 
-def main() -> int:
+def has_sound_data(settings: Settings) -> bool:
+    """Whether the real data folder would be taken; a database is not asked."""
+    try:
+        if not settings.database_url:
+            DataFolder(settings.data_path).check()
+    except BackendError as exc:
+        log.critical("The backend cannot start: %s", exc)
+        return False
+    return True
+
+
+def main(service: str) -> int:
     """The exit code."""
     settings = settings_or_exit(get_settings, "The backend", setup_logging)
     with tempfile.TemporaryDirectory() as folder:
         app = new_app(settings, Path(folder))
-        server = BriefServer(uvicorn.Config(app, host="127.0.0.1", port=0))
+        config = uvicorn.Config(app, host="127.0.0.1", port=0)
+        address = (settings.backend_host, settings.backend_port)
+        server = BriefServer(config, None if service == "worker" else address)
         server.run()
-    return 0 if server.started else CANNOT_START
+    return 0 if server.started and has_sound_data(settings) else CANNOT_START
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

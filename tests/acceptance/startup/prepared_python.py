@@ -2,7 +2,8 @@
 
 `startup.sh` is given a PYTHON that runs this file for `-m venv`. The environment it makes
 borrows the packages of the tests' own interpreter, so services start in it at once; its
-`pip` installs nothing, and fails while there is a file `pip-fails` beside its calls.
+`pip` installs the name of one package, and fails while there is a file `pip-fails` beside its
+calls.
 """
 
 import json
@@ -24,6 +25,10 @@ if sys.argv[1] == "install" and (record / "pip-fails").exists():
     print("Collecting fastapi")
     print((record / "pip-fails").read_text())
     sys.exit("ERROR: no network today")
+if sys.argv[1] == "install":
+    installed = Path(__file__).parent.with_name("a_package-1.0.dist-info")
+    installed.mkdir(exist_ok=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\\nName: a-package\\nVersion: 1.0\\n")
 print("pip 1.0")
 """
 

@@ -1,5 +1,6 @@
 """The virtual environment and the requirements in it."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +40,17 @@ def test_changed_requirements_are_installed(running: Workspace, service: str) ->
     with (running.path / service / "requirements.txt").open("a") as requirements:
         requirements.write("idna\n")
     running.run()
+    assert running.installs() == before + 1
+
+
+def test_a_package_that_was_lost_is_installed_again(running: Workspace) -> None:
+    before = running.installs()
+    [package] = (running.path / "venv").glob("lib/python*/site-packages/a_package-*.dist-info")
+    shutil.rmtree(package)
+    result = running.run("restart", "backend")
+    assert result.returncode == 0, result.stderr
+    assert "the virtual environment has lost a_package: making it anew" in result.stdout
+    running.run("restart", "backend")
     assert running.installs() == before + 1
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -39,7 +41,7 @@ def require(workspace: Workspace, line: str) -> None:
 def environment_of(pid: int) -> Path:
     """The folder of the virtual environment that a process was started from."""
     words = Path(f"/proc/{pid}/environ").read_text().split("\0")
-    return Path(next(word for word in words if word.startswith("VIRTUAL_ENV="))[12:])
+    return Path(next(word for word in words if word.startswith("VIRTUAL_ENV="))[12:]).resolve()
 
 
 def test_wrong_settings_stop_nothing(running: Workspace) -> None:
@@ -71,6 +73,40 @@ def test_a_start_that_would_fail_stops_nothing(running: Workspace) -> None:
     assert result.returncode == 1
     assert "The backend cannot start: The styles file cannot be read" in result.stderr
     assert pids(running) == before
+
+
+def test_a_data_folder_that_cannot_be_written_stops_nothing(running: Workspace) -> None:
+    before = pids(running)
+    result = running.run("restart", "backend", DATA_PATH=str(running.script))
+    assert result.returncode == 1
+    assert "The backend cannot start: The data folder cannot be written" in result.stderr
+    assert pids(running) == before
+    assert running.is_up()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_host_of_another_machine_stops_nothing(running: Workspace, service: str) -> None:
+    before = pids(running)
+    result = running.run("restart", service, **{f"{service.upper()}_HOST": "192.0.2.1"})
+    assert result.returncode == 1
+    assert "cannot start: it cannot listen on 192.0.2.1" in result.stderr
+    assert pids(running) == before
+    assert running.is_up()
+
+
+def test_an_older_program_stops_nothing(running: Workspace) -> None:
+    """It would refuse what the newer one has made, and be the only one left."""
+    before = pids(running)
+    newest = max((running.path / "backend/store/sqlite/schema").iterdir())
+    aside = newest.rename(running.path / newest.name)
+    try:
+        result = running.run("restart", "backend")
+    finally:
+        aside.rename(newest)
+    assert result.returncode == 1
+    assert "tasks.sqlite3 was made by a newer version of this program" in result.stderr
+    assert pids(running) == before
+    assert running.is_up()
 
 
 def test_programs_that_are_broken_stop_nothing(running: Workspace) -> None:
@@ -113,12 +149,39 @@ def test_changed_requirements_are_installed_beside_what_runs(running: Workspace)
     assert running.pid("gpu_server") == gpu_server
     assert running.pid("backend") != backend
     new = venv.resolve()
-    assert new.parent == running.path / ".venvs"
+    assert new.parent == (running.path / ".venvs").resolve()
     assert environment_of(running.pid("backend")) == new
     assert environment_of(gpu_server) != new
     assert running.run("restart", "gpu_server").returncode == 0
     assert environment_of(running.pid("gpu_server")) == new
     assert [*new.parent.iterdir()] == [new]  # The one before is not in use any more.
+
+
+def test_the_first_update_leaves_the_environment_of_what_runs(workspace: Workspace) -> None:
+    workspace.stand_in()
+    workspace.run()
+    require(workspace, "another-package")
+    assert workspace.run("start").returncode == 0
+    first = environment_of(workspace.pid("backend"))
+    assert first != (workspace.path / "venv").resolve()
+    assert (first / "bin" / "uvicorn").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_lost_terminal_leaves_nothing_down(running: Workspace, how: signal.Signals) -> None:
+    before, said = running.pid("backend"), len(running.log("startup"))
+    command = [str(running.script), "restart", "backend"]
+    with subprocess.Popen(
+        command, env=running.environment, stdout=subprocess.PIPE, start_new_session=True
+    ) as script:
+        wait_until(lambda: "stopping backend" in running.log("startup")[said:], "it is at work")
+        os.killpg(script.pid, how)
+        script.communicate(timeout=60)
+    assert script.returncode == 0
+    assert running.pid("backend") != before
+    assert running.is_up()
+    running.run("stop", "backend")
+    assert "killing it" not in running.log("startup")[said:]
 
 
 def test_what_was_stopped_is_started_with_tls_too(running: Workspace, tmp_path: Path) -> None:

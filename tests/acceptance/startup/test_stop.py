@@ -1,13 +1,17 @@
 """`./startup.sh stop`: what runs ends in order, and nothing foreign is signalled."""
 
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.startup.workspace import SERVICES, Workspace, is_alive, lines_with, wait_until
 
+NOBODY = 65534
 DRAINS = """
 import signal, time
 
@@ -86,6 +90,53 @@ def test_a_pid_that_belongs_to_something_else_is_not_signalled(
     assert result.returncode == 0
     assert "gpu_server is not running; removing its stale PID file" in result.stdout
     assert not quick.pid_file("gpu_server").exists()
+
+
+def test_a_pager_on_a_service_s_program_is_not_signalled(quick: Workspace) -> None:
+    quick.run("stop", "backend")
+    with subprocess.Popen(
+        ["tail", "-f", "main.py"], cwd=quick.path / "backend", stdout=subprocess.DEVNULL
+    ) as other:
+        quick.pid_file("backend").write_text(f"{other.pid}\n")
+        result = quick.run("stop", "backend")
+        assert other.poll() is None
+        other.kill()
+    assert result.returncode == 0
+    assert not quick.pid_file("backend").exists()
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Workspace]:
+    """A workspace that other users may look into."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        scratch = Workspace(Path(name) / "a workspace")
+        yield scratch
+        scratch.clean_up()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_what_another_user_runs_is_left_to_that_user(open_to_all: Workspace) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(600)", "main.py"]
+    with subprocess.Popen(command, cwd=open_to_all.path / "backend") as service:
+        open_to_all.pid_file("backend").write_text(f"{service.pid}\n")
+        result = subprocess.run(
+            [open_to_all.script, "stop", "backend"],
+            env=open_to_all.environment,
+            capture_output=True,
+            text=True,
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+            timeout=60,
+            check=False,
+        )
+        assert service.poll() is None
+        service.kill()
+    assert result.returncode == 4
+    told = f"backend (PID {service.pid}) is run by root: stop it as that user"
+    assert lines_with(result.stderr, "ERROR") == [told]
+    assert open_to_all.pid_file("backend").exists()
 
 
 def test_a_foreign_process_on_the_port_is_not_signalled(quick: Workspace) -> None:
