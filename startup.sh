@@ -392,9 +392,13 @@ packages_of() {  # VENV
     done
 }
 
-# Those that were installed and are there no longer; fails where there are none.
+# Those that were installed and are there no longer.
 lost_packages() {  # VENV
-    grep -vxF -f <(packages_of "$1") -- "$1/$PACKAGES" 2>/dev/null
+    local name there
+    there=$'\n'$(packages_of "$1")$'\n'
+    while IFS= read -r name; do
+        if [[ $there != *$'\n'"$name"$'\n'* ]]; then printf '%s\n' "$name"; fi
+    done 2>/dev/null < "$1/$PACKAGES"
 }
 
 # Makes what venv/ leads to. Where that is broken, or the requirements have changed,
@@ -418,7 +422,7 @@ ensure_venv() {
         install_requirements "$VENV" "the requirements"
     elif [ "$(< "$VENV/$STAMP")" != "$(wanted_stamp "$tag")" ]; then
         renew_venv "${PYTHON_CHOSEN:-$VENV/bin/python}" "the changed requirements"
-    elif lost=$(lost_packages "$VENV"); then
+    elif lost=$(lost_packages "$VENV") && [ -n "$lost" ]; then
         warn "the virtual environment has lost ${lost//$'\n'/, }: making it anew"
         renew_venv "${PYTHON_CHOSEN:-$VENV/bin/python}" "the requirements"
     fi
@@ -445,6 +449,7 @@ use_next_venv() {
 # Environments that are not in use any more, by nobody.
 remove_old_venvs() {
     local folder
+    if ! command -v grep > /dev/null; then return; fi   # who could tell?
     for folder in "$VENVS"/*/; do
         folder=${folder%/}
         if [ ! -d "$folder" ] || [ "$folder" -ef "$VENV" ]; then continue; fi

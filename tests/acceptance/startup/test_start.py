@@ -115,14 +115,14 @@ def test_the_workspace_may_be_another_folder(workspace: Workspace, tmp_path: Pat
     elsewhere = tmp_path / "else where"
     assert workspace.run(WORKSPACE=str(elsewhere)).returncode == 0
     made = {"venv", "logs", "data", "models", "workflows", "backend.pid", "gpu_server.pid"}
-    assert {path.name for path in elsewhere.iterdir()} == made | {".startup.lock"}
+    assert {path.name for path in elsewhere.iterdir()} == made | {".startup.lock", ".venvs"}
     assert not made & {path.name for path in workspace.path.iterdir()}
 
 
 def test_coreutils_and_python_are_enough(workspace: Workspace, tmp_path: Path) -> None:
     tools = tmp_path / "bin"
     tools.mkdir()
-    needed = "bash sh cat cut date dirname readlink realpath mkdir mv rm ls sleep stat tail env"
+    needed = "bash sh cat cut date dirname readlink realpath mkdir mv ln rm ls sleep stat tail env"
     for name in [*needed.split(), "sha256sum", "nohup"]:
         tools.joinpath(name).symlink_to(next(Path(bin_, name) for bin_ in ("/usr/bin", "/bin")))
     result = workspace.run(PATH=str(tools))
