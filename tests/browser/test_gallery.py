@@ -246,6 +246,7 @@ async def test_deleted_image_is_gone_from_the_gallery_and_from_the_disk(
     card = studio.tiles.first
     gone = await card.get_by_role("button").get_attribute("aria-label")
     await card.get_by_role("button").click()
+    await size_of(studio.viewer.get_by_role("img"))  # Else what is deleted may be asked for yet.
     await studio.viewer.get_by_role("button", name="Delete").click()
     await studio.viewer.get_by_role("button", name="Delete for good?").click()
     await page.keyboard.press("Escape")
@@ -297,6 +298,7 @@ async def test_card_of_a_deleted_task_is_gone(page: Page, origin: str) -> None:
     await studio.open()
     card = await studio.generated("soon deleted")
     await card.get_by_role("button", name="Open", exact=True).click()
+    await size_of(studio.viewer.get_by_role("img"))
     await studio.viewer.get_by_role("button", name="Delete").click()
     await studio.viewer.get_by_role("button", name="Delete for good?").click()
     await expect(studio.cards).to_have_count(0)
