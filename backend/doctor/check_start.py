@@ -5,8 +5,6 @@ loopback, and stops. The real ones are only looked at; a worker listens nowhere.
 that went well, 2 for a wrong setting, 3 where it cannot start, 1 for a bug; the log says which.
 """
 
-import asyncio
-import errno
 import importlib
 import logging
 import sys
@@ -17,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from backend.config import Settings, get_settings
+from backend.doctor.brief_server import BriefServer
 from backend.errors import BackendError
 from backend.start_failure import settings_or_exit
 from backend.store.sqlite.file import DataFolder
@@ -27,37 +26,6 @@ log = logging.getLogger(__name__)
 CANNOT_START = 3
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens: the GPU service has nothing to do with it."""
-
-
-class BriefServer(uvicorn.Server):
-    """Ends as soon as it has started. `started` then says whether it did."""
-
-    def __init__(self, config: uvicorn.Config, address: tuple[str, int] | None) -> None:
-        super().__init__(config)
-        self._address = address
-
-    async def main_loop(self) -> None:
-        """There is nothing to serve; the real address is only bound, by the server's own loop."""
-        if self._address is None:
-            return
-        try:
-            await _bind(*self._address)
-        except OSError as exc:
-            told = "The backend cannot start: it cannot listen on %s port %d: %s"
-            log.critical(told, *self._address, exc)
-            self.started = False
-
-
-async def _bind(host: str, port: int) -> None:
-    """Raises OSError; that the port is in use is well, as what runs has it."""
-    loop = asyncio.get_running_loop()
-    try:
-        server = await loop.create_server(asyncio.Protocol, host, port, start_serving=False)
-    except OSError as exc:
-        if exc.errno != errno.EADDRINUSE:
-            raise
-    else:
-        server.close()
 
 
 def new_app(settings: Settings, folder: Path) -> FastAPI:
@@ -93,7 +61,7 @@ def main(service: str) -> int:
         app = new_app(settings, Path(folder))
         config = uvicorn.Config(app, host="127.0.0.1", port=0)
         address = (settings.backend_host, settings.backend_port)
-        server = BriefServer(config, None if service == "worker" else address)
+        server = BriefServer(config, "The backend", None if service == "worker" else address)
         server.run()
     return 0 if server.started and has_sound_data(settings) else CANNOT_START
 

@@ -5,10 +5,7 @@ loopback, and stops; the real host and port are only bound. Exits with 0 where t
 for a wrong setting, 3 where it cannot start, 1 for a bug; the log says which.
 """
 
-import asyncio
-import errno
 import importlib
-import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -17,43 +14,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from gpu_server.config import Settings, get_settings
+from gpu_server.doctor.brief_server import BriefServer
 from gpu_server.start_failure import settings_or_exit
 from gpu_server.utils.logging import setup_logging
-
-log = logging.getLogger(__name__)
 
 CANNOT_START = 3
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens: ComfyUI has nothing to do with it."""
-
-
-class BriefServer(uvicorn.Server):
-    """Ends as soon as it has started. `started` then says whether it did."""
-
-    def __init__(self, config: uvicorn.Config, address: tuple[str, int]) -> None:
-        super().__init__(config)
-        self._address = address
-
-    async def main_loop(self) -> None:
-        """There is nothing to serve; the real address is only bound, by the server's own loop."""
-        try:
-            await _bind(*self._address)
-        except OSError as exc:
-            told = "The GPU service cannot start: it cannot listen on %s port %d: %s"
-            log.critical(told, *self._address, exc)
-            self.started = False
-
-
-async def _bind(host: str, port: int) -> None:
-    """Raises OSError; that the port is in use is well, as what runs has it."""
-    loop = asyncio.get_running_loop()
-    try:
-        server = await loop.create_server(asyncio.Protocol, host, port, start_serving=False)
-    except OSError as exc:
-        if exc.errno != errno.EADDRINUSE:
-            raise
-    else:
-        server.close()
 
 
 def new_app(settings: Settings, folder: Path) -> FastAPI:
@@ -76,7 +43,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         app = new_app(settings, Path(folder))
         config = uvicorn.Config(app, host="127.0.0.1", port=0)
-        server = BriefServer(config, (settings.gpu_server_host, settings.gpu_server_port))
+        address = (settings.gpu_server_host, settings.gpu_server_port)
+        server = BriefServer(config, "The GPU service", address)
         server.run()
     return 0 if server.started else CANNOT_START
 

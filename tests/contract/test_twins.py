@@ -7,6 +7,7 @@ import pytest
 
 WHOLE = [
     "background",
+    "doctor.brief_server",
     "head_limit",
     "heavy",
     "log_file",
