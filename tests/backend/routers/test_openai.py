@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
@@ -48,18 +47,6 @@ async def test_size_and_further_fields_are_parameters(
         "seed": 7,
     }
     assert (gpu.jobs[0].sent["output_format"], gpu.jobs[0].sent["output_quality"]) == ("jpeg", 1)
-
-
-async def test_mode_that_takes_no_prompt_gets_none(
-    settings: Settings, gpu: GPUService, caplog: pytest.LogCaptureFixture
-) -> None:
-    gpu.has_workflows("enlarge", image={"type": "string", "contentEncoding": "base64"})
-    gpu.makes = [a_picture()]
-    async with serving(settings) as client:
-        await eventually(lambda: "engine comfyui" in caplog.text)
-        reply = await edit(client, [IMAGE], model="enlarge")
-    assert reply.status_code == 200
-    assert list(gpu.jobs[0].sent["params"]) == ["image"]
 
 
 async def test_each_image_is_a_task_with_a_seed_of_its_own(
@@ -232,9 +219,6 @@ async def test_order_that_takes_long_to_be_taken_is_kept_alive(
     assert base64.b64decode(made["b64_json"]) == picture()
 
 
-# edits
-
-
 async def test_null_is_as_if_it_was_left_out(images: httpx.AsyncClient) -> None:
     """OpenAI's client has None in its signature, and wrappers of it send that."""
     nulls = dict.fromkeys(("n", "response_format", "stream", "partial_images", "quality"))
@@ -249,82 +233,6 @@ async def test_parameter_whose_name_is_a_field_is_among_extra_params(
     assert (await generate(images, model="free", extra_params=checkpoint)).status_code == 200
     assert gpu.jobs[0].sent["workflow"] == "free_generation"
     assert gpu.jobs[0].sent["params"]["model"] == "other.safetensors"
-
-
-async def edit(client: httpx.AsyncClient, files: Any, **fields: str) -> httpx.Response:
-    return await client.post("/v1/images/edits", data={"prompt": "at night", **fields}, files=files)
-
-
-IMAGE = ("image", ("a.png", picture(), "image/png"))
-MASK = ("mask", ("m.png", picture(), "image/png"))
-
-
-@pytest.mark.parametrize(
-    ("files", "workflow"), [([IMAGE], "image_to_image"), ([IMAGE, MASK], "inpaint")], ids=str
-)
-async def test_edit_is_for_the_mode_that_takes_what_was_sent(
-    images: httpx.AsyncClient, gpu: GPUService, files: Any, workflow: str
-) -> None:
-    reply = await edit(images, files, seed="7", n="1")
-    assert reply.status_code == 200, reply.text
-    sent = gpu.jobs[0].sent
-    assert (sent["workflow"], sent["params"]["seed"]) == (workflow, 7)
-    assert base64.b64decode(sent["params"]["image"]) == picture()
-    assert ("mask" in sent["params"]) is (MASK in files)
-
-
-async def test_text_of_a_form_is_what_the_mode_takes(
-    images: httpx.AsyncClient, gpu: GPUService
-) -> None:
-    extra = json.dumps({"model": "other.safetensors"})
-    reply = await edit(images, [IMAGE], negative_prompt="5", seed="5", extra_params=extra)
-    assert reply.status_code == 200, reply.text
-    params = gpu.jobs[0].sent["params"]
-    assert (params["negative_prompt"], params["seed"]) == ("5", 5)
-    assert params["model"] == "other.safetensors"
-
-
-@pytest.mark.parametrize(
-    ("files", "fields", "param"),
-    [
-        ([], {}, "image"),
-        ([("mask", ("m.png", b"no image", "image/png")), IMAGE], {}, "mask"),
-        ([("image", ("a.png", b"no image", "image/png"))], {}, "image"),
-        ([IMAGE, IMAGE], {}, "image_2"),
-        ([IMAGE], {"n": "many"}, "n"),
-        ([IMAGE], {"extra_params": "[1]"}, "extra_params"),
-    ],
-    ids=str,
-)
-async def test_edit_that_cannot_be_is_told(
-    images: httpx.AsyncClient, files: Any, fields: dict[str, str], param: str
-) -> None:
-    reply = await edit(images, files, **fields)
-    assert (reply.status_code, reply.json()["error"]["param"]) == (400, param)
-
-
-async def test_edit_with_too_many_files_is_refused(images: httpx.AsyncClient) -> None:
-    reply = await edit(images, [IMAGE] * 30)
-    assert reply.status_code == 400
-    assert reply.json()["error"]["type"] == "invalid_request_error"
-
-
-async def test_edit_is_refused_by_the_stub_before_its_images_are_read(
-    client: httpx.AsyncClient,
-) -> None:
-    async def is_known() -> bool:
-        return bool((await client.get("/modes")).json()["engine"] == "stub")
-
-    async def body() -> AsyncIterator[bytes]:
-        read.append(1)
-        yield b"--b"
-
-    read: list[int] = []
-    await eventually(is_known)
-    headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    reply = await client.post("/v1/images/edits", content=body(), headers=headers)
-    assert (reply.status_code, reply.json()["error"]["code"]) == (501, "engine_is_stub")
-    assert read == []
 
 
 async def test_models_are_the_modes(images: httpx.AsyncClient) -> None:
